@@ -1,0 +1,22 @@
+import * as tf from '@tensorflow/tfjs';
+import {useFastMatMul} from '../src/index';
+import type {Run} from './harness';
+
+/** The same with `useFastMatMul()`, whose kernels are taken back after each run. */
+export function withFastMatMul(run: Run): Run {
+  return () => {
+    const backend = tf.getBackend();
+    const before = [tf.BatchMatMul, tf._FusedMatMul, tf.Identity].map((name) =>
+      tf.getKernel(name, backend),
+    );
+    useFastMatMul();
+    try {
+      return run();
+    } finally {
+      for (const config of before) {
+        tf.unregisterKernel(config.kernelName, backend);
+        tf.registerKernel(config);
+      }
+    }
+  };
+}

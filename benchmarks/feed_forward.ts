@@ -1,0 +1,66 @@
+import * as tf from '@tensorflow/tfjs';
+
+// Feed-forward layers and mixtures of experts as they are written with TensorFlow.js alone.
+
+export interface FeedForwardWeights {
+  /** [H, F]. */
+  w1: tf.Tensor2D;
+  /** [F, H]. */
+  w2: tf.Tensor2D;
+}
+
+/** The dense layer. */
+export function feedForward(x: tf.Tensor2D, {w1, w2}: FeedForwardWeights): tf.Tensor2D {
+  return tf.matMul(geluNew(tf.matMul(x, w1)), w2);
+}
+
+/** The tanh form of GELU. */
+function geluNew<T extends tf.Tensor>(x: T): T {
+  const inner = tf.mul(Math.sqrt(2 / Math.PI), tf.add(x, tf.mul(0.044715, tf.pow(x, 3))));
+  return tf.mul(tf.mul(0.5, x), tf.add(1, tf.tanh(inner)));
+}
+
+/** Every expert on every token, and a mask of the chosen ones: top-1. `router` is [H, E]. */
+export function maskedLoop(
+  x: tf.Tensor2D,
+  router: tf.Tensor2D,
+  experts: FeedForwardWeights[],
+): tf.Tensor2D {
+  const scores = tf.softmax(tf.matMul(x, router));
+  const chosen = tf.oneHot(tf.argMax(scores, 1), experts.length);
+  const weights = tf.mul<tf.Tensor2D>(scores, chosen);
+  const outputs = experts.map((expert, e) =>
+    tf.mul<tf.Tensor2D>(feedForward(x, expert), tf.slice(weights, [0, e], [-1, 1])),
+  );
+  return tf.addN(outputs);
+}
+
+/** Each expert on the tokens that chose it, which are read back, gathered and put back: top-1. */
+export function gatherLoop(
+  x: tf.Tensor2D,
+  router: tf.Tensor2D,
+  experts: FeedForwardWeights[],
+): tf.Tensor2D {
+  const scores = tf.softmax(tf.matMul(x, router));
+  const chosen = tf.argMax(scores, 1);
+  const weights = tf.max(scores, 1, true);
+  const tokens: number[][] = experts.map(() => []);
+  chosen.dataSync().forEach((expert, token) => tokens[expert].push(token));
+  const outputs = experts.flatMap((expert, e) =>
+    tokens[e].length === 0 ? [] : [feedForward(gatherRows(x, tokens[e]), expert)],
+  );
+  const order = tokens.flat();
+  const inverse = new Array<number>(order.length);
+  order.forEach((token, position) => (inverse[token] = position));
+  return tf.mul(gatherRows(tf.concat(outputs), inverse), weights);
+}
+
+/** tf.gather with a gradient that every backend has; no row may be taken twice. */
+function gatherRows(x: tf.Tensor2D, rows: number[]): tf.Tensor2D {
+  const gather = tf.customGrad<tf.Tensor2D>((input) => ({
+    value: tf.gather(input as tf.Tensor2D, tf.tensor1d(rows, 'int32')),
+    gradFunc: (dy: tf.Tensor) =>
+      tf.scatterND(tf.tensor2d(rows, [rows.length, 1], 'int32'), dy, x.shape),
+  }));
+  return gather(x);
+}

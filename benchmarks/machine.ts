@@ -1,0 +1,25 @@
+import * as tf from '@tensorflow/tfjs';
+import {availableParallelism, cpus, platform, release, totalmem} from 'node:os';
+
+/** What a figure depends on besides the code. */
+export interface Machine {
+  cpu: string;
+  cores: number;
+  memoryGiB: number;
+  system: string;
+  node: string;
+  tfjs: string;
+  backend: string;
+}
+
+export function describeMachine(): Machine {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${platform()} ${release()}`,
+    node: process.version,
+    tfjs: tf.version_core,
+    backend: tf.getBackend(),
+  };
+}

@@ -1,0 +1,58 @@
+import type {LanguageModelConfig} from '../../models/language_model';
+import {flopsPerToken} from '../../training/flops';
+import type {ModelKind, Options} from './options';
+
+/** What a model is called. */
+export const MODEL_NAMES: Record<ModelKind, string> = {dmoe: 'dMoE', moe: 'MoE', dense: 'dense'};
+
+/** The model of a kind. The dense one has the FLOPs a token of the dropless one, but for its router. */
+export function modelConfig(
+  kind: ModelKind,
+  options: Options,
+  vocabSize: number,
+): LanguageModelConfig {
+  const {layers, hidden, heads, initStd, ffn, sequence, seed} = options;
+  const {experts, topK, capacityFactor, lossWeight, normalize} = options;
+  const common = {
+    vocabSize,
+    sequenceLength: sequence,
+    hiddenSize: hidden,
+    numLayers: layers,
+    numHeads: heads,
+    initStd,
+    seed,
+  };
+  if (kind === 'dense') {
+    return {...common, feedForward: 'dense', ffnHiddenSize: topK * ffn};
+  }
+  const moe = {
+    moeNumExperts: experts,
+    moeTopK: topK,
+    moeNormalizeExpertWeights: normalize,
+    moeLossWeight: lossWeight,
+  };
+  return kind === 'dmoe'
+    ? {...common, feedForward: 'dMoE', ffnHiddenSize: ffn, moe}
+    : {
+        ...common,
+        feedForward: 'moe',
+        ffnHiddenSize: ffn,
+        moe: {...moe, moeCapacityFactor: capacityFactor},
+      };
+}
+
+/** The floating-point operations of a training step for one token. */
+export function modelFlopsPerToken(kind: ModelKind, options: Options, vocabSize: number): number {
+  const {layers, hidden, ffn, sequence, experts, topK, capacityFactor} = options;
+  // A capacity's empty slots are computed too; without one as many as the tokens are.
+  const slots = kind === 'moe' && capacityFactor > 0 ? capacityFactor : 1;
+  return flopsPerToken({
+    numLayers: layers,
+    hiddenSize: hidden,
+    ffnHiddenSize: ffn,
+    sequenceLength: sequence,
+    vocabSize,
+    expertsPerToken: topK * slots,
+    numExperts: kind === 'dense' ? 0 : experts,
+  });
+}

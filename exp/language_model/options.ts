@@ -1,0 +1,216 @@
+import {Command, InvalidArgumentError, Option} from 'commander';
+import {BACKENDS} from '../../training/backend';
+import {
+  DEFAULT_PRESET,
+  type PresetName,
+  PRESETS,
+  type Sizes,
+  type TokenizerName,
+  TOKENIZERS,
+} from './presets';
+
+/** The models that a run can train. */
+export const MODEL_KINDS = ['dmoe', 'dense', 'moe'] as const;
+export type ModelKind = (typeof MODEL_KINDS)[number];
+
+/** All options of a run. */
+export interface Options extends Sizes {
+  data: string;
+  preset: PresetName;
+  tokenizer: TokenizerName;
+  models: ModelKind[];
+  seed: number;
+  backend: string;
+  loadEvery: number;
+  /** Minutes; no limit where it is not given. */
+  timeBudget?: number;
+  /** A folder under runs/, named after the data and the configuration, where it is not given. */
+  out?: string;
+  fresh: boolean;
+  prompt?: string;
+  sampleTokens: number;
+  temperature: number;
+}
+
+/**
+ * Reads the options of the command line; a preset gives those that are not there.
+ *
+ * @throws CommanderError, after printing why or the help, where the arguments end the program.
+ */
+export function parseOptions(args: readonly string[]): Options {
+  const command = createCommand();
+  command.parse(args, {from: 'user'});
+  const given = command.opts<Partial<Options> & {preset: PresetName}>();
+  const options = {fresh: false, ...PRESETS[given.preset], ...given} as Options;
+  const problem = findConflict(options);
+  if (problem != null) {
+    command.error(`error: ${problem}`);
+  }
+  return options;
+}
+
+/** How an option reads its value; the help says the default. */
+interface Reading {
+  parse?: (text: string) => unknown;
+  choices?: readonly string[];
+  default?: unknown;
+  /** What the help says the default is. */
+  defaultText?: string;
+}
+
+type Row = [flags: string, description: string, reading?: Reading];
+
+/** Every option, under the headings of the help. Where no default stands, the preset has it. */
+const OPTIONS: Record<string, Row[]> = {
+  'Text:': [
+    [
+      '--data <name>',
+      "'moby-dick', 'sotu' (State of the Union) or a folder of text",
+      {default: 'moby-dick'},
+    ],
+    [
+      '--tokenizer <name>',
+      "'bpe' learns one from the text, 'gpt2' is GPT-2's",
+      {choices: TOKENIZERS},
+    ],
+    ['--vocab <n>', "tokens in the vocabulary; GPT-2's has at least 50257", count(257)],
+  ],
+  'Model:': [
+    [
+      '--preset <name>',
+      "sizes: 'mini', or the paper's",
+      {choices: Object.keys(PRESETS), default: DEFAULT_PRESET},
+    ],
+    [
+      '--models <list>',
+      `which to train, one after the other, of ${MODEL_KINDS.join(', ')}`,
+      {parse: parseModelKinds, default: ['dmoe', 'dense'], defaultText: 'dmoe,dense'},
+    ],
+    ['--layers <n>', 'blocks', count(1)],
+    ['--hidden <n>', 'hidden size', count(1)],
+    ['--heads <n>', 'attention heads', count(1)],
+    ['--init-std <x>', 'standard deviation of the weights at the start', number(0)],
+    ['--ffn <n>', 'hidden size of an expert', count(1)],
+    ['--sequence <n>', 'tokens in a sequence', count(1)],
+    ['--experts <n>', 'experts in each block', count(1)],
+    ['--top-k <n>', 'experts that each token goes to', count(1)],
+    ['--capacity-factor <x>', "of the experts of 'moe'; 0 drops no token", number(0)],
+    [
+      '--normalize <p>',
+      "p-norm that divides the weights of a token's experts; 0 for none",
+      number(0),
+    ],
+    ['--loss-weight <x>', 'weight of the load-balancing loss', number(0)],
+  ],
+  'Training:': [
+    ['--steps <n>', 'steps of each model', count(1)],
+    ['--batch <n>', 'sequences in a batch', count(1)],
+    ['--lr <x>', 'highest learning rate', number(0)],
+    ['--warmup <x>', 'part of the steps in which the learning rate rises', number(0, 1)],
+    ['--seed <n>', 'the same seed gives the same run', {...count(0), default: 0}],
+    ['--backend <name>', 'where to compute', {choices: BACKENDS, default: BACKENDS[0]}],
+    ['--time-budget <minutes>', 'end the training after so long, all models together', number(0)],
+  ],
+  'Results:': [
+    ['--out <folder>', 'where they go (default: in runs/, by data and configuration)'],
+    ['--fresh', 'begin anew where there is an earlier run (default: go on with it)'],
+    ['--save-every <n>', 'steps from one checkpoint to the next', count(1)],
+    ['--eval-every <n>', 'steps from one validation to the next', count(1)],
+    ['--eval-batches <n>', 'batches of a validation on the way', count(1)],
+    [
+      '--load-every <n>',
+      "steps from one look at the experts' load to the next",
+      {...count(1), default: 10},
+    ],
+    ['--prompt <text>', 'what the samples go on from (default: depends on the data)'],
+    ['--sample-tokens <n>', 'tokens of each sample', {...count(0), default: 60}],
+    [
+      '--temperature <x>',
+      'how freely samples are drawn; 0 takes the likeliest',
+      {...number(0), default: 0.8},
+    ],
+  ],
+};
+
+function createCommand(): Command {
+  const command = new Command('npm start --')
+    .usage('[options]')
+    .description(
+      'Trains a language model with a dropless mixture of experts, and a dense one of the same ' +
+        'FLOPs a token, on English text. The same command goes on with a run that was interrupted.',
+    )
+    .helpOption('-h, --help', 'show this help')
+    .showHelpAfterError('(npm start -- --help lists all options)')
+    .exitOverride();
+  for (const [heading, rows] of Object.entries(OPTIONS)) {
+    rows.forEach((row) => command.addOption(createOption(row).helpGroup(heading)));
+  }
+  return command;
+}
+
+function createOption([flags, description, reading = {}]: Row): Option {
+  const option = new Option(flags, description);
+  const preset: Record<string, unknown> = {...PRESETS[DEFAULT_PRESET]};
+  const ofPreset = preset[option.attributeName()];
+  if (ofPreset != null) {
+    option.description += ` (${DEFAULT_PRESET}: ${ofPreset})`;
+  } else {
+    option.default(reading.default, reading.defaultText);
+  }
+  if (reading.choices != null) {
+    option.choices(reading.choices);
+  }
+  if (reading.parse != null) {
+    option.argParser(reading.parse);
+  }
+  return option;
+}
+
+/** Reads a whole number. */
+function count(min: number): Reading {
+  return {
+    parse: (text) => {
+      const value = Number(text);
+      if (text.trim() === '' || !Number.isSafeInteger(value) || value < min) {
+        throw new InvalidArgumentError(`It must be an integer of at least ${min}.`);
+      }
+      return value;
+    },
+  };
+}
+
+/** Reads a number. */
+function number(min: number, max = Infinity): Reading {
+  const range = max < Infinity ? `from ${min} to ${max}` : `of at least ${min}`;
+  return {
+    parse: (text) => {
+      const value = Number(text);
+      if (text.trim() === '' || !Number.isFinite(value) || value < min || value > max) {
+        throw new InvalidArgumentError(`It must be a number ${range}.`);
+      }
+      return value;
+    },
+  };
+}
+
+function parseModelKinds(text: string): ModelKind[] {
+  const kinds = text.split(',').map((kind) => kind.trim());
+  const known = kinds.every((kind) => (MODEL_KINDS as readonly string[]).includes(kind));
+  if (!known || new Set(kinds).size < kinds.length) {
+    throw new InvalidArgumentError(
+      `It must be some of ${MODEL_KINDS.join(', ')}, each once, with commas between them.`,
+    );
+  }
+  return kinds as ModelKind[];
+}
+
+/** What is wrong between options that are right each for itself. */
+function findConflict({hidden, heads, experts, topK}: Options): string | undefined {
+  if (hidden % heads !== 0) {
+    return `--heads must divide --hidden, ${hidden}, got ${heads}`;
+  }
+  if (topK > experts) {
+    return `--top-k must be at most --experts, ${experts}, got ${topK}`;
+  }
+  return undefined;
+}

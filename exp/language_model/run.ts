@@ -1,0 +1,115 @@
+import {createHash} from 'node:crypto';
+import {basename, join} from 'node:path';
+import {startBackend} from '../../training/backend';
+import {RunFolder} from '../../training/run_folder';
+import {StopRequest} from '../../training/stop_request';
+import type {TrainingResult} from '../../training/train_language_model';
+import {type Corpus, loadCorpus} from './corpus';
+import {Interrupts} from './interrupts';
+import {MODEL_NAMES} from './model_kind';
+import {MODEL_KINDS, type Options} from './options';
+import {writeReport} from './report';
+import {
+  clearModel,
+  describeModel,
+  type ModelRun,
+  readTrainedModel,
+  runConfig,
+  type TrainedModel,
+  trainModel,
+} from './train_model';
+
+const RUNS = 'runs';
+/** Where the tokenizers are kept that were learned before. */
+const CACHE = join(RUNS, '.cache');
+
+/**
+ * Trains the models that are asked for one after the other, and reports on them.
+ *
+ * @returns The exit code.
+ */
+export async function run(options: Options): Promise<number> {
+  const interrupts = new Interrupts();
+  const corpus = await loadCorpus(options, new RunFolder(CACHE));
+  console.log(corpus.description);
+  const backend = await startBackend(options.backend);
+  const folder = new RunFolder(options.out ?? join(RUNS, runName(options, corpus)));
+  const models = options.models.map((kind) => ({
+    ...{kind, options, corpus},
+    folder: folder.folder(kind),
+  }));
+  if (options.fresh) {
+    models.forEach(clearModel);
+  }
+  const budget = new TimeBudget(options.timeBudget);
+  const trained: TrainedModel[] = [];
+  for (const [i, model] of models.entries()) {
+    const result = await finishModel(model, interrupts, budget.share(models.length - i));
+    if (result == null) {
+      return interrupts.exitCode;
+    }
+    trained.push(result);
+  }
+  writeReport({folder, backend, options, trained});
+  return 0;
+}
+
+/** Trains a model, unless that is done; undefined where the program is to end. */
+async function finishModel(
+  model: ModelRun,
+  interrupts: Interrupts,
+  milliseconds: number | undefined,
+): Promise<TrainedModel | undefined> {
+  console.log(`\n${describeModel(model)}`);
+  const earlier = readTrainedModel(model);
+  if (earlier != null) {
+    console.log(`It is trained already, in ${model.folder.path}; --fresh trains it anew.`);
+    return earlier;
+  }
+  const stop = new StopRequest();
+  const timer =
+    milliseconds == null
+      ? undefined
+      : setTimeout(() => stop.request('the time is up'), milliseconds);
+  interrupts.watch(stop);
+  const {training, trained} = await trainModel(model, stop, () => interrupts.interrupted);
+  interrupts.watch(undefined);
+  clearTimeout(timer);
+  if (training.step < model.options.steps) {
+    console.log(describeStop(model, training, stop));
+  }
+  return interrupts.interrupted ? undefined : trained;
+}
+
+function describeStop(
+  {kind, options, folder}: ModelRun,
+  {step, saved}: TrainingResult,
+  stop: StopRequest,
+): string {
+  const where = `${MODEL_NAMES[kind]} stopped at step ${step} of ${options.steps} (${stop.reason})`;
+  return saved
+    ? `${where} and is saved in ${folder.path}. The same command goes on from there.`
+    : `${where}. It could not be saved: the same command goes on from the last checkpoint, if any.`;
+}
+
+/** The data and what makes this run another than all others. */
+function runName(options: Options, corpus: Corpus): string {
+  const folder = new RunFolder('');
+  const configs = MODEL_KINDS.map((kind) => runConfig({kind, options, corpus, folder}));
+  const hash = createHash('sha256').update(JSON.stringify(configs)).digest('hex');
+  return `${basename(options.data)}-${hash.slice(0, 8)}`;
+}
+
+/** Minutes that several models share. */
+class TimeBudget {
+  private readonly end?: number;
+
+  constructor(minutes: number | undefined) {
+    this.end = minutes == null ? undefined : performance.now() + minutes * 60_000;
+  }
+
+  /** The milliseconds for one of so many models that are left; undefined where there is no limit. */
+  share(modelsLeft: number): number | undefined {
+    return this.end == null ? undefined : Math.max(0, this.end - performance.now()) / modelsLeft;
+  }
+}

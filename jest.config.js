@@ -1,0 +1,27 @@
+/** Every test file runs on every backend that it names; scripts/test.mjs builds what they need first. */
+export default {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/test/**/*_test.ts'],
+  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/runs'],
+  transform: {
+    '^.+\\.ts$': [
+      'ts-jest',
+      {
+        // Types are checked once, by tsc, before the tests (scripts/test.mjs).
+        diagnostics: false,
+        tsconfig: {
+          module: 'CommonJS',
+          moduleResolution: 'node10',
+          ignoreDeprecations: '6.0',
+          target: 'ES2022',
+          isolatedModules: true,
+          esModuleInterop: true,
+          verbatimModuleSyntax: false,
+        },
+      },
+    ],
+  },
+  maxWorkers: '100%',
+  reporters: ['default', '<rootDir>/test/totals_reporter.cjs'],
+  testTimeout: 120000,
+};

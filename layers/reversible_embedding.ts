@@ -1,0 +1,86 @@
+import {matMul, reshape, serialization, type Tensor, type Tensor2D} from '@tensorflow/tfjs-core';
+import {initializers, layers, type LayerVariable, type Shape} from '@tensorflow/tfjs-layers';
+import {embedding} from '../ops/embedding';
+import {assertCount} from '../src/asserts';
+import type {LayerArgs} from './arguments';
+import {onlyInput} from './only_input';
+
+export interface ReversibleEmbeddingArgs extends LayerArgs {
+  /** V: how many tokens there are. */
+  vocabSize: number;
+  /** H: the length of an embedding. */
+  hiddenSize: number;
+  /** The standard deviation of the table at the start, 0.02 by default. */
+  initStd?: number;
+  /** Makes the start the same every time. */
+  seed?: number;
+}
+
+/**
+ * The token embedding and, applied a second time, the output layer that shares its weights: int32
+ * token ids [batch, T] become embeddings [batch, T, H], and hidden states [batch, T, H] become logits
+ * [batch, T, V], their products with every embedding.
+ *
+ * ```js
+ * const tokens = layers.reversibleEmbedding({vocabSize: 2048, hiddenSize: 128});
+ * const hidden = tokens.apply(ids);
+ * const logits = tokens.apply(hidden);
+ * ```
+ */
+export class ReversibleEmbedding extends layers.Layer {
+  /** @nocollapse */
+  static className = 'MegaBlocksReversibleEmbedding';
+  private readonly vocabSize: number;
+  private readonly hiddenSize: number;
+  private readonly initStd: number;
+  private readonly seed: number | undefined;
+  private table!: LayerVariable;
+
+  constructor(config: ReversibleEmbeddingArgs) {
+    super(config);
+    assertCount('reversibleEmbedding', 'vocabSize', config.vocabSize, {min: 1});
+    assertCount('reversibleEmbedding', 'hiddenSize', config.hiddenSize, {min: 1});
+    this.vocabSize = config.vocabSize;
+    this.hiddenSize = config.hiddenSize;
+    this.initStd = config.initStd ?? 0.02;
+    this.seed = config.seed;
+  }
+
+  override build(inputShape: Shape | Shape[]) {
+    this.table = this.addWeight(
+      'embeddings',
+      [this.vocabSize, this.hiddenSize],
+      'float32',
+      initializers.randomNormal({mean: 0, stddev: this.initStd, seed: this.seed}),
+    );
+    super.build(inputShape);
+  }
+
+  override call(inputs: Tensor | Tensor[]): Tensor {
+    const x = onlyInput('reversibleEmbedding', inputs);
+    const table = this.table.read() as Tensor2D;
+    if (!this.isHidden(x.shape)) {
+      return embedding(table, x);
+    }
+    const rows = reshape(x, [-1, this.hiddenSize]);
+    return reshape(matMul(rows, table, false, true), this.computeOutputShape(x.shape) as number[]);
+  }
+
+  override computeOutputShape(inputShape: Shape | Shape[]): Shape {
+    const shape = inputShape as Shape;
+    return this.isHidden(shape)
+      ? [...shape.slice(0, -1), this.vocabSize]
+      : [...shape, this.hiddenSize];
+  }
+
+  override getConfig(): serialization.ConfigDict {
+    const {vocabSize, hiddenSize, initStd, seed} = this;
+    return {...super.getConfig(), vocabSize, hiddenSize, initStd, ...(seed == null ? {} : {seed})};
+  }
+
+  /** Ids have rank 2, hidden states rank 3. */
+  private isHidden(shape: Shape): boolean {
+    return shape.length === 3;
+  }
+}
+serialization.registerClass(ReversibleEmbedding);

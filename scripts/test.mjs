@@ -1,0 +1,36 @@
+// `npm test`: installs what is missing, compiles the wasm kernels, and runs jest, to which arguments
+// are passed on. The last line is always the totals.
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {dirname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {installIfNeeded} from './install_if_needed.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Runs jest; test/totals_reporter.cjs sends the totals, unless jest fails before its first test. */
+async function runJest(args) {
+  const jest = spawn(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args], {
+    cwd: root,
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  });
+  let totals;
+  jest.on('message', (message) => (totals = message));
+  const [code] = await once(jest, 'exit');
+  return {code: code ?? 1, totals: totals ?? {passed: 0, failed: code === 0 ? 0 : 1, skipped: 0}};
+}
+
+async function runTests(args) {
+  try {
+    installIfNeeded();
+    await import('./build_wasm.mjs');
+    return await runJest(args);
+  } catch (error) {
+    console.error(error.message);
+    return {code: 1, totals: {passed: 0, failed: 1, skipped: 0}};
+  }
+}
+
+const {code, totals} = await runTests(process.argv.slice(2));
+console.log(`tests: ${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exitCode = code;

@@ -1,0 +1,68 @@
+import {
+  engine,
+  getGradient,
+  getKernel,
+  type GradConfig,
+  type KernelConfig,
+  type NamedAttrMap,
+  type NamedTensorMap,
+  registerGradient,
+  registerKernel,
+  type Tensor,
+  type TensorInfo,
+} from '@tensorflow/tfjs-core';
+import {assertKernelExists} from './asserts';
+
+// tfjs' registry is untyped. These functions are the only place where types are cast.
+
+/**
+ * Runs a kernel through the tape, on the backend in use.
+ *
+ * @throws If the backend has no such kernel; the message names those that have it.
+ */
+export function runKernel<Inputs extends object, Attrs extends object, Out = Tensor>(
+  kernelName: string,
+  inputs: Inputs,
+  attrs = {} as Attrs,
+): Out {
+  assertKernelExists(kernelName);
+  return engine().runKernel(
+    kernelName,
+    inputs as unknown as NamedTensorMap,
+    attrs as unknown as NamedAttrMap,
+  ) as Out;
+}
+
+/** What a backend registers for a kernel. */
+export function kernelConfig<Inputs, Attrs, Backend>(
+  kernelName: string,
+  backendName: string,
+  kernelFunc: (args: {inputs: Inputs; attrs: Attrs; backend: Backend}) => TensorInfo | TensorInfo[],
+): KernelConfig {
+  return {
+    kernelName,
+    backendName,
+    kernelFunc: kernelFunc as unknown as KernelConfig['kernelFunc'],
+  };
+}
+
+/**
+ * Registers kernels that are not registered yet. All copies of this package in a process, such as its
+ * ESM and its CommonJS build, share tfjs' one registry: the first copy registers for all.
+ */
+export function registerKernels(configs: readonly KernelConfig[]) {
+  for (const config of configs) {
+    if (getKernel(config.kernelName, config.backendName) == null) {
+      registerKernel(config);
+    }
+  }
+}
+
+/** Registers gradients that are not registered yet; see `registerKernels`. */
+export function registerGradients(configs: readonly GradConfig[]) {
+  for (const config of configs) {
+    if (getGradient(config.kernelName) == null) {
+      registerGradient(config);
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import type {MathBackendCPU} from '@tensorflow/tfjs-backend-cpu';
+import {kernelConfig} from '../../kernel';
+import {
+  SparseSoftmaxCrossEntropyGrad,
+  type SparseSoftmaxCrossEntropyGradInputs,
+} from '../../kernel_names';
+import {crossEntropyShifts, subtractAtLabels} from '../shared/SparseSoftmaxCrossEntropy_impl';
+import {floats, ints} from './cpu_util';
+
+export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
+  SparseSoftmaxCrossEntropyGradInputs,
+  object,
+  MathBackendCPU
+>(SparseSoftmaxCrossEntropyGrad, 'cpu', ({inputs, backend}) => {
+  const [numRows, vocabSize] = inputs.logits.shape;
+  const logits = floats(backend, inputs.logits);
+  const labels = ints(backend, inputs.labels);
+  const [shifts, factors] = [new Float32Array(numRows), new Float32Array(numRows)];
+  crossEntropyShifts(
+    logits,
+    labels,
+    floats(backend, inputs.losses),
+    floats(backend, inputs.dy),
+    shifts,
+    factors,
+  );
+  const out = new Float32Array(logits.length);
+  for (let i = 0, row = 0; row < numRows; row++) {
+    for (const end = i + vocabSize; i < end; i++) {
+      out[i] = factors[row] * Math.exp(logits[i] - shifts[row]);
+    }
+  }
+  subtractAtLabels(labels, factors, out);
+  return backend.makeTensorInfo([numRows, vocabSize], 'float32', out);
+});

@@ -1,0 +1,52 @@
+/**
+ * losses [N] = log(sum of exp(logits - largest)) + largest - logits[label], from the sums and the
+ * largest logit of every row. A label out of range is ignored: its loss is zero.
+ */
+export function crossEntropyLosses(
+  logits: Float32Array,
+  labels: Int32Array,
+  sums: Float32Array,
+  largest: Float32Array,
+  losses: Float32Array,
+) {
+  const vocabSize = logits.length / labels.length;
+  for (let row = 0; row < labels.length; row++) {
+    const label = labels[row];
+    const ignored = label < 0 || label >= vocabSize;
+    // The difference of the two largest terms comes first: it is exact where it matters.
+    losses[row] = ignored
+      ? 0
+      : Math.log(sums[row]) + (largest[row] - logits[row * vocabSize + label]);
+  }
+}
+
+/**
+ * What the gradient (softmax - one-hot) dy takes of each row: softmax = exp(logits - shift), with
+ * shift = loss + logits[label], and dy as the factor; zero for a label out of range.
+ */
+export function crossEntropyShifts(
+  logits: Float32Array,
+  labels: Int32Array,
+  losses: Float32Array,
+  dy: Float32Array,
+  shifts: Float32Array,
+  factors: Float32Array,
+) {
+  const vocabSize = logits.length / labels.length;
+  for (let row = 0; row < labels.length; row++) {
+    const label = labels[row];
+    const ignored = label < 0 || label >= vocabSize;
+    shifts[row] = ignored ? 0 : losses[row] + logits[row * vocabSize + label];
+    factors[row] = ignored ? 0 : dy[row];
+  }
+}
+
+/** Takes `factors` off the gradient at each label. */
+export function subtractAtLabels(labels: Int32Array, factors: Float32Array, out: Float32Array) {
+  const vocabSize = out.length / labels.length;
+  for (let row = 0; row < labels.length; row++) {
+    if (labels[row] >= 0 && labels[row] < vocabSize) {
+      out[row * vocabSize + labels[row]] -= factors[row];
+    }
+  }
+}

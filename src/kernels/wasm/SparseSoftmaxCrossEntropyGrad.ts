@@ -1,0 +1,44 @@
+import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
+import {kernelConfig} from '../../kernel';
+import {
+  SparseSoftmaxCrossEntropyGrad,
+  type SparseSoftmaxCrossEntropyGradInputs,
+} from '../../kernel_names';
+import {crossEntropyShifts, subtractAtLabels} from '../shared/SparseSoftmaxCrossEntropy_impl';
+import {assembly, withScratch} from './assembly_module';
+import {address, floats, floatsAt, ints} from './wasm_util';
+
+export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
+  SparseSoftmaxCrossEntropyGradInputs,
+  object,
+  BackendWasm
+>(SparseSoftmaxCrossEntropyGrad, 'wasm', ({inputs, backend}) => {
+  const {logits, labels, losses, dy} = inputs;
+  const [numRows, vocabSize] = logits.shape;
+  const out = backend.makeOutput(logits.shape, 'float32');
+  withScratch(backend, 8 * numRows, (shifts) => {
+    const factors = shifts + 4 * numRows;
+    crossEntropyShifts(
+      floats(backend, logits),
+      ints(backend, labels),
+      floats(backend, losses),
+      floats(backend, dy),
+      floatsAt(backend, shifts, numRows),
+      floatsAt(backend, factors, numRows),
+    );
+    assembly(backend).scaledExponentials(
+      numRows,
+      vocabSize,
+      address(backend, logits),
+      shifts,
+      factors,
+      address(backend, out),
+    );
+    subtractAtLabels(
+      ints(backend, labels),
+      floatsAt(backend, factors, numRows),
+      floats(backend, out),
+    );
+  });
+  return out;
+});

@@ -1,0 +1,22 @@
+import {engine} from '@tensorflow/tfjs-core';
+
+// tfjs keeps one tape: the list of the kernels that ran under the gradient being computed.
+
+/** Identifies the forward pass being recorded; null outside of one. */
+export function currentTape(): object | null {
+  return engine().state.activeTape ?? null;
+}
+
+/**
+ * Runs `f` with a tape of its own, so that it may compute a gradient within the backward pass of
+ * another, as recomputation does. Without this the inner gradient would close the outer's tape.
+ */
+export function withOwnTape<T>(f: () => T): T {
+  const {state} = engine();
+  const outer = state.activeTape;
+  try {
+    return f();
+  } finally {
+    state.activeTape = outer;
+  }
+}

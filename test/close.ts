@@ -1,0 +1,42 @@
+import type {Tensor} from '@tensorflow/tfjs';
+
+// Looking a global up takes Jest 200 ns, which adds up over the elements of a tensor.
+const {abs, max} = Math;
+const {isFinite} = Number;
+const {is} = Object;
+
+/**
+ * Fails unless `actual` has the shape and values of `expected`. The tolerance is relative to the
+ * largest magnitude of `expected`, which is how float32 sums round; 0 demands equality.
+ */
+export function expectClose(
+  actual: Tensor,
+  expected: ArrayLike<number> | Tensor,
+  {
+    tolerance = 1e-5,
+    shape,
+    name = 'tensor',
+  }: {tolerance?: number; shape?: readonly number[]; name?: string} = {},
+) {
+  const wanted = 'dataSync' in expected ? expected.dataSync() : expected;
+  const wantedShape = shape ?? ('dataSync' in expected ? expected.shape : undefined);
+  if (wantedShape != null) {
+    expect({[name]: actual.shape}).toEqual({[name]: [...wantedShape]});
+  }
+  const got = actual.dataSync();
+  expect({[name]: got.length}).toEqual({[name]: wanted.length});
+  let scale = 0;
+  for (let i = 0; i < wanted.length; i++) {
+    if (isFinite(wanted[i])) {
+      scale = max(scale, abs(wanted[i]));
+    }
+  }
+  for (let i = 0; i < wanted.length; i++) {
+    const same = is(got[i], wanted[i]) || abs(got[i] - wanted[i]) <= tolerance * scale;
+    if (!same) {
+      throw new Error(
+        `${name}[${i}]: expected ${wanted[i]}, got ${got[i]} (largest magnitude ${scale}, tolerance ${tolerance})`,
+      );
+    }
+  }
+}

@@ -1,0 +1,221 @@
+import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
+import {once} from 'node:events';
+import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+
+// The program as a user runs it, at sizes that take seconds.
+
+const root = join(__dirname, '..');
+const bundles = join(root, `dist/test_exp_${process.pid}`);
+const program = [
+  '-e',
+  `require(${JSON.stringify(join(bundles, 'language_model.cjs'))}).main(process.argv.slice(1))`,
+  '--',
+];
+
+let folder: string;
+beforeAll(() => {
+  spawnSync(process.execPath, [join(root, 'scripts/build_exp.mjs'), bundles], {stdio: 'inherit'});
+});
+afterAll(() => rmSync(bundles, {recursive: true, force: true}));
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'exp-'));
+  mkdirSync(join(folder, 'text'));
+  const tale = (i: number) => `The ${i}th whale swam by the ship, and the crew sang. `.repeat(20);
+  for (let i = 0; i < 12; i++) {
+    writeFileSync(join(folder, `text/${i}.txt`), tale(i));
+  }
+});
+afterEach(() => rmSync(folder, {recursive: true}));
+
+const TINY =
+  '--data text --vocab 280 --layers 2 --hidden 8 --heads 2 --ffn 8 --sequence 8 --experts 2 ' +
+  '--top-k 1 --lr 0.002 --steps 8 --batch 2 --eval-every 4 --eval-batches 1 --save-every 3 --load-every 2 ' +
+  '--sample-tokens 2 --out run';
+
+function args(more: string): string[] {
+  return [...program, ...`${TINY} ${more}`.trim().split(' ')];
+}
+
+function start(more = '') {
+  const {status, stdout, stderr} = spawnSync(process.execPath, args(more), {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  return {status, stdout, stderr};
+}
+
+function read(name: string): string {
+  return readFileSync(join(folder, name), 'utf8');
+}
+
+/** The losses of a model's steps, in order. */
+function losses(run: string, kind: string): number[] {
+  return read(`${run}/${kind}/metrics.jsonl`)
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter(({loss}) => loss != null)
+    .map(({loss}) => loss);
+}
+
+/** Resolves when the child has printed something. */
+function printed(child: ChildProcess, text: string): Promise<void> {
+  let output = '';
+  return new Promise((resolve, reject) => {
+    child.stdout!.on('data', (chunk) => {
+      output += chunk;
+      if (output.includes(text)) {
+        resolve();
+      }
+    });
+    child.on('exit', () => reject(new Error(`'${text}' was not printed, but:\n${output}`)));
+  });
+}
+
+describe('npm start', () => {
+  it('trains all kinds of models and reports on them', () => {
+    const {status, stdout, stderr} = start('--models dmoe,dense,moe');
+    expect({status, stderr}).toEqual({status: 0, stderr: ''});
+    expect(stdout).toContain('dMoE step 8: validation loss');
+    expect(stdout).toMatch(/dense writes: The 2th whale swam by the/);
+    expect(stdout).toMatch(/model +steps +parameters +active +FLOPs\/token +train loss +val loss/);
+    expect(stdout).toContain('report.html');
+
+    const {results, samples, machine, config} = JSON.parse(read('run/results.json'));
+    expect(results.map(({name}: {name: string}) => name)).toEqual(['dMoE', 'dense', 'MoE']);
+    const [dMoE, dense] = results;
+    expect(dMoE.activeParameters).toBeLessThan(dMoE.parameters);
+    expect(dense.flopsPerToken / dMoE.flopsPerToken).toBeGreaterThan(0.95);
+    expect(dMoE.perplexity).toBeCloseTo(Math.exp(dMoE.validationLoss), 8);
+    expect(samples.length).toBe(3);
+    expect(machine.backend).toBe('wasm');
+    expect(config).toMatchObject({layers: 2, seed: 0});
+
+    const svg = read('run/report.svg');
+    for (const text of [
+      'dMoE, training',
+      'dense, validation',
+      'Loss over compute',
+      'MoE, layer 2',
+    ]) {
+      expect(svg).toContain(text);
+    }
+    expect(read('run/report.html')).toContain(svg);
+    expect(losses('run', 'moe').length).toBe(8);
+  });
+
+  it('has nothing to do a second time, until it is told to', () => {
+    start('--models dmoe');
+    const before = read('run/dmoe/metrics.jsonl');
+    const again = start('--models dmoe');
+    expect(again.status).toBe(0);
+    expect(again.stdout).toContain('It is trained already, in run/dmoe; --fresh trains it anew.');
+    expect(again.stdout).not.toContain('dMoE step');
+    expect(read('run/dmoe/metrics.jsonl')).toBe(before);
+    expect(start('--models dmoe --fresh').stdout).toContain('dMoE step 8/8');
+  });
+
+  it('saves at Ctrl-C, and the same command takes the steps that are left', async () => {
+    const command = '--models dmoe --steps 400 --save-every 1000';
+    const child = spawn(process.execPath, args(command), {cwd: folder});
+    await printed(child, 'dMoE step 1/400');
+    child.kill('SIGINT');
+    child.kill('SIGINT'); // As npm does, which passes on what the terminal has sent already.
+    const [code] = await once(child, 'exit');
+    expect(code).toBe(130);
+    const [checkpoint] = readdirSync(join(folder, 'run/dmoe')).filter((name) =>
+      name.startsWith('checkpoint'),
+    );
+    const stopped = Number(/\d+/.exec(checkpoint)![0]);
+    expect(stopped).toBeGreaterThan(0);
+    expect(stopped).toBeLessThan(400);
+
+    // The whole run is compared at a step that both have taken.
+    const next = start(`${command} --time-budget 0.02`);
+    expect(next.status).toBe(0);
+    expect(next.stdout).toMatch(
+      /dMoE stopped at step \d+ of 400 \(the time is up\) and is saved in run/,
+    );
+    start(`${command.replace('--models', '--out whole --models')} --time-budget 0.05`);
+    const resumed = losses('run', 'dmoe');
+    const whole = losses('whole', 'dmoe');
+    const both = Math.min(resumed.length, whole.length);
+    expect(both).toBeGreaterThan(stopped);
+    expect(resumed.slice(0, both)).toEqual(whole.slice(0, both));
+  });
+
+  it('refuses a folder with a run of another configuration', () => {
+    start('--models dense --time-budget 0');
+    const {status, stderr} = start('--models dense --time-budget 0 --layers 1 --lr 0.5');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^error: .*checkpoint-\d+\.safetensors: must have the configuration of this run, got layers is 2 there, 1 here; lr is 0\.002 there, 0\.5 here/,
+    );
+  });
+
+  it('finishes where the folder cannot be written, and says so once', () => {
+    writeFileSync(join(folder, 'run'), 'a file where the folder should be');
+    const {status, stdout, stderr} = start('--models dense');
+    expect(status).toBe(0);
+    expect(stdout).toContain('dense step 8: validation loss');
+    expect(stderr.match(/cannot be written/g)!.length).toBe(1);
+    expect(stdout).not.toContain('report.html');
+  });
+
+  it('stops where the loss is no number', () => {
+    const {status, stderr} = start('--models dense --lr 1e30');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^error: dense: the loss must stay finite, got NaN at step \d/);
+  });
+
+  it('refuses bad data', () => {
+    writeFileSync(join(folder, 'text/image.png'), Buffer.from([137, 80, 78, 71, 0]));
+    const {status, stderr} = start();
+    expect(status).toBe(1);
+    expect(stderr).toBe(
+      "error: data: file 'text/image.png' (.png) must be UTF-8 text, got a NUL byte at offset 4\n",
+    );
+  });
+
+  it.each([
+    [
+      '--layers 0',
+      "option '--layers <n>' argument '0' is invalid. It must be an integer of at least 1.",
+    ],
+    ['--lr x', "option '--lr <x>' argument 'x' is invalid. It must be a number of at least 0."],
+    [
+      '--warmup 2',
+      "option '--warmup <x>' argument '2' is invalid. It must be a number from 0 to 1.",
+    ],
+    ['--heads 3', '--heads must divide --hidden, 8, got 3'],
+    ['--top-k 3', '--top-k must be at most --experts, 2, got 3'],
+    ['--models dmoe,lstm', "option '--models <list>' argument 'dmoe,lstm' is invalid."],
+    [
+      '--backend abacus',
+      "option '--backend <name>' argument 'abacus' is invalid. Allowed choices are",
+    ],
+    ['--depth 3', "unknown option '--depth'"],
+  ])('refuses %s', (option, message) => {
+    const {status, stdout, stderr} = start(option);
+    expect({status, stdout}).toEqual({status: 1, stdout: ''});
+    expect(stderr).toContain(`error: ${message}`);
+    expect(stderr).toContain('--help lists all options');
+  });
+
+  it('lists every option', () => {
+    const {status, stdout} = start('--help');
+    expect(status).toBe(0);
+    const names = stdout
+      .match(/^ {2}(?:-h, )?--[a-z-]+/gm)!
+      .map((line) => line.replace(/.*--/, ''));
+    expect(names).toEqual(
+      (
+        'data tokenizer vocab preset models layers hidden heads init-std ffn sequence experts top-k ' +
+        'capacity-factor normalize loss-weight steps batch lr warmup seed backend time-budget out fresh ' +
+        'save-every eval-every eval-batches load-every prompt sample-tokens temperature help'
+      ).split(' '),
+    );
+  });
+});

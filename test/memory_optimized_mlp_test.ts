@@ -1,0 +1,78 @@
+import * as tf from '@tensorflow/tfjs';
+import {layers} from '../src/index';
+import type {MoEArguments} from '../layers/arguments';
+import {describeEachBackend} from './backends';
+
+// What memoryOptimizedMlp is for: the bytes that a forward pass keeps for the backward pass.
+
+const [TOKENS, H, F, E, K] = [32, 8, 64, 4, 2];
+const BLOCK = 16;
+const BYTES = 4;
+
+const WAYS: {name: string; make: (config: MoEArguments) => tf.layers.Layer; rows: number}[] = [
+  {name: 'dMoE, grouped', make: (config) => layers.dMoE(config), rows: TOKENS * K},
+  {
+    name: 'dMoE, sparse',
+    make: (config) => layers.dMoE({...config, mlpImpl: 'sparse', blockSize: BLOCK}),
+    // The static bound of the padded rows.
+    rows: BLOCK * Math.floor((TOKENS * K + E * (BLOCK - 1)) / BLOCK),
+  },
+  {
+    name: 'moe',
+    make: (config) => layers.moe({...config, moeCapacityFactor: 1}),
+    rows: TOKENS * K,
+  },
+];
+
+/** How many bytes are there between the forward and the backward pass that were not before. */
+function bytesKept(layer: tf.layers.Layer, x: tf.Tensor): number {
+  let kept = 0;
+  tf.tidy(() => {
+    // Runs at the very end of the forward pass.
+    const sample = tf.customGrad((y) => {
+      kept = tf.memory().numBytes;
+      return {value: tf.clone(y as tf.Tensor), gradFunc: (dy: tf.Tensor) => dy};
+    });
+    const before = tf.memory().numBytes;
+    tf.variableGrads(() => {
+      const y = layer.apply(x, {training: true}) as tf.Tensor;
+      return sample(tf.sum(y)) as tf.Scalar;
+    });
+    kept -= before;
+  });
+  return kept;
+}
+
+describeEachBackend('memoryOptimizedMlp', () => {
+  // On wasm tfjs takes what tf.customGrad saves for a leak.
+  beforeAll(() => tf.env().set('IS_TEST', false));
+
+  describe.each(WAYS)('$name', ({make, rows}) => {
+    // Hidden rows that are not kept: act(x w1), and in a glu its product with x v1.
+    test.each([
+      ['mlp', 1],
+      ['glu', 2],
+    ] as const)('keeps less of a %s', (mlpType, hiddenTensors) => {
+      const [plain, optimized] = [false, true].map((memoryOptimizedMlp) => {
+        const layer = make({
+          ffnHiddenSize: F,
+          moeNumExperts: E,
+          moeTopK: K,
+          moeLossWeight: 0,
+          mlpType,
+          memoryOptimizedMlp,
+          seed: 1,
+        });
+        layer.build([TOKENS, H]);
+        const x = tf.randomUniform([TOKENS, H], -1, 1, 'float32', 1);
+        const kept = bytesKept(layer, x);
+        x.dispose();
+        layer.weights.forEach((weight) => weight.dispose());
+        return kept;
+      });
+      const hidden = hiddenTensors * rows * F * BYTES;
+      expect(plain - optimized).toBeGreaterThanOrEqual(0.95 * hidden);
+      expect(optimized).toBeLessThan(plain);
+    });
+  });
+});

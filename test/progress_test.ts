@@ -1,0 +1,58 @@
+import {createProgress} from '../training/progress';
+
+/** A stream that keeps what is written to it. */
+function stream(isTTY: boolean) {
+  const written: string[] = [];
+  const calls = {cursorTo: () => true, clearLine: () => true, moveCursor: () => true};
+  return {
+    ...calls,
+    ...{isTTY, columns: 120, rows: 24},
+    written,
+    write: (text: string) => written.push(text) > 0,
+  };
+}
+
+describe('progress without a terminal', () => {
+  it('is a line now and then, with the loss, the speed and the time that is left', () => {
+    const output = stream(false);
+    const progress = createProgress('dMoE', 0, 100, output as never);
+    for (let step = 1; step <= 100; step++) {
+      progress.step({step, loss: 5, seconds: 1, tokens: 2048});
+    }
+    progress.note('a note');
+    progress.stop();
+    const lines = output.written.join('').trim().split('\n');
+    expect(lines[0]).toBe('dMoE step 1/100 · loss 5.000 · 2,048 tokens/s · 1:39 left');
+    expect(lines[1]).toBe('dMoE step 11/100 · loss 5.000 · 2,048 tokens/s · 1:29 left');
+    expect(lines.slice(-2)).toEqual([
+      'dMoE step 100/100 · loss 5.000 · 2,048 tokens/s · 0 s left',
+      'a note',
+    ]);
+    expect(lines.length).toBe(12);
+  });
+
+  it('averages over the last steps', () => {
+    const output = stream(false);
+    const progress = createProgress('dMoE', 0, 1000, output as never);
+    for (let step = 1; step <= 300; step++) {
+      progress.step({step, loss: step <= 150 ? 9 : 3, seconds: 10, tokens: step <= 150 ? 10 : 70});
+    }
+    expect(output.written.at(-1)).toBe(
+      'dMoE step 300/1000 · loss 3.003 · 7 tokens/s · 1:56:40 left\n',
+    );
+  });
+});
+
+describe('progress on a terminal', () => {
+  it('is a bar with the loss, the speed and the time that is left', async () => {
+    const output = stream(true);
+    const progress = createProgress('dMoE', 10, 40, output as never);
+    progress.step({step: 20, loss: 4.5, seconds: 0.5, tokens: 1024});
+    progress.note('step 20: validation loss 4.6');
+    progress.stop();
+    const text = output.written.join('');
+    expect(text).toContain('dMoE █');
+    expect(text).toContain('20/40 · loss 4.500 · 2,048 tokens/s · 10 s left');
+    expect(text).toContain('step 20: validation loss 4.6\n');
+  });
+});

@@ -1,0 +1,65 @@
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {RunFolder} from '../training/run_folder';
+
+let path: string;
+let failures: string[];
+let folder: RunFolder;
+beforeEach(() => {
+  path = mkdtempSync(join(tmpdir(), 'run-'));
+  failures = [];
+  folder = new RunFolder(join(path, 'run'), (message) => failures.push(message));
+});
+afterEach(() => rmSync(path, {recursive: true}));
+
+describe('the folder of a run', () => {
+  it('is made when something is written to it', () => {
+    expect(folder.list()).toEqual([]);
+    expect(existsSync(folder.path)).toBe(false);
+    expect(folder.read('a')).toBeUndefined();
+    expect(folder.folder('deep').write('a', [Buffer.from('x'), Buffer.from('yz')])).toBe(true);
+    expect(folder.folder('deep').read('a')!.toString()).toBe('xyz');
+    expect(folder.list()).toEqual(['deep']);
+  });
+
+  it('replaces files whole and leaves nothing beside them', () => {
+    folder.write('a', 'old');
+    folder.write('a', 'new');
+    folder.append('log', '1\n');
+    folder.append('log', '2\n');
+    expect(readFileSync(join(folder.path, 'a'), 'utf8')).toBe('new');
+    expect(readFileSync(join(folder.path, 'log'), 'utf8')).toBe('1\n2\n');
+    expect(readdirSync(folder.path)).toEqual(['a', 'log']);
+    folder.remove('a');
+    folder.remove('a');
+    expect(folder.list()).toEqual(['log']);
+    expect(failures).toEqual([]);
+  });
+
+  it('keeps the old file and cleans up where writing fails half-way', () => {
+    folder.write('a', 'old');
+    const parts = {
+      *[Symbol.iterator]() {
+        yield Buffer.from('half');
+        throw new Error('ENOSPC: no space left on device, write');
+      },
+    };
+    expect(folder.write('a', parts as never)).toBe(false);
+    expect(folder.read('a')!.toString()).toBe('old');
+    expect(folder.list()).toEqual(['a']);
+    expect(failures).toEqual([
+      `'${join(folder.path, 'a')}' cannot be written: ENOSPC: no space left on device, write. ` +
+        'The run goes on; what was saved before is kept.',
+    ]);
+  });
+
+  it('says once that it cannot be written, and goes on', () => {
+    writeFileSync(folder.path, 'a file where the folder should be');
+    expect(folder.write('a', 'x')).toBe(false);
+    expect(folder.append('log', 'x')).toBe(false);
+    expect(folder.folder('deep').write('a', 'x')).toBe(false);
+    expect(failures.length).toBe(1);
+    expect(failures[0]).toMatch(/run\/a' cannot be written: (EEXIST|ENOTDIR)/);
+  });
+});

@@ -1,0 +1,68 @@
+import {formatCount, formatDuration, formatPerplexity} from '../format';
+
+/** What one trained model came to. */
+export interface ModelResult {
+  name: string;
+  /** Steps done. */
+  steps: number;
+  parameters: number;
+  /** Those that compute for one token. */
+  activeParameters: number;
+  flopsPerToken: number;
+  /** The mean cross-entropy of the last steps, in nats a token. */
+  trainLoss: number;
+  /** The cross-entropy over the whole validation text, in nats a token. */
+  validationLoss: number;
+  perplexity: number;
+  /** The validation loss without the tokenizer's part in it: bits for each byte of the text. */
+  bitsPerByte: number;
+  tokensPerSecond: number;
+  /** The time of the training steps. */
+  seconds: number;
+}
+
+/** The columns of the final table: a heading, and what stands below it. */
+const COLUMNS: [heading: string, cell: (result: ModelResult) => string][] = [
+  ['model', ({name}) => name],
+  ['steps', ({steps}) => steps.toLocaleString('en')],
+  ['parameters', ({parameters}) => formatCount(parameters)],
+  ['active', ({activeParameters}) => formatCount(activeParameters)],
+  ['FLOPs/token', ({flopsPerToken}) => formatCount(flopsPerToken)],
+  ['train loss', ({trainLoss}) => trainLoss.toFixed(3)],
+  ['val loss', ({validationLoss}) => validationLoss.toFixed(3)],
+  ['perplexity', ({validationLoss}) => formatPerplexity(validationLoss)],
+  ['bits/byte', ({bitsPerByte}) => bitsPerByte.toFixed(3)],
+  ['tokens/s', ({tokensPerSecond}) => Math.round(tokensPerSecond).toLocaleString('en')],
+  ['time', ({seconds}) => formatDuration(seconds)],
+];
+
+/** The results as rows of text, the headings first. */
+export function resultsTable(results: readonly ModelResult[]): string[][] {
+  return [
+    COLUMNS.map(([heading]) => heading),
+    ...results.map((result) => COLUMNS.map(([, cell]) => cell(result))),
+  ];
+}
+
+/** One line that sets a model beside another. */
+export function compareResults(model: ModelResult, baseline: ModelResult): string {
+  const gain = baseline.validationLoss - model.validationLoss;
+  return (
+    `${model.name} is ${Math.abs(gain).toFixed(3)} nats a token ${gain >= 0 ? 'below' : 'above'} ` +
+    `${baseline.name} in validation loss, at ` +
+    `${(model.flopsPerToken / baseline.flopsPerToken).toFixed(2)} of its FLOPs a token and ` +
+    `${(model.tokensPerSecond / baseline.tokensPerSecond).toFixed(2)} of its tokens a second.`
+  );
+}
+
+/** A table for a terminal: the first column to the left, the numbers to the right. */
+export function formatTable(rows: readonly string[][]): string {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const line = (row: string[]) =>
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .join('  ')
+      .trimEnd();
+  const rule = widths.map((width) => '─'.repeat(width)).join('  ');
+  return [line(rows[0]), rule, ...rows.slice(1).map(line)].join('\n');
+}

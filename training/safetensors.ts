@@ -1,0 +1,93 @@
+// The safetensors format: the length of the header (u64), the header (JSON: dtype, shape and offsets
+// of each tensor), then the values, little-endian, as every machine that runs JavaScript has them.
+
+/** A tensor on the host. */
+export interface HostTensor {
+  shape: number[];
+  values: Float32Array | Int32Array;
+}
+
+/** Named tensors, in order, with texts that go with them. */
+export interface SafetensorsFile {
+  tensors: Map<string, HostTensor>;
+  metadata: Record<string, string>;
+}
+
+interface HeaderEntry {
+  dtype: string;
+  shape: number[];
+  data_offsets: [number, number];
+}
+
+const ARRAYS = {F32: Float32Array, I32: Int32Array};
+const METADATA = '__metadata__';
+const ALIGNMENT = 8;
+
+/** The file as parts to be written one after the other; the values are not copied. */
+export function encodeSafetensors({tensors, metadata}: SafetensorsFile): Uint8Array[] {
+  const header: Record<string, HeaderEntry | Record<string, string>> = {[METADATA]: metadata};
+  const parts: Uint8Array[] = [];
+  let offset = 0;
+  for (const [name, {shape, values}] of tensors) {
+    const dtype = values instanceof Float32Array ? 'F32' : 'I32';
+    header[name] = {dtype, shape, data_offsets: [offset, offset + values.byteLength]};
+    parts.push(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    offset += values.byteLength;
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  const padding = Buffer.alloc((ALIGNMENT - (json.length % ALIGNMENT)) % ALIGNMENT, ' ');
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length + padding.length));
+  return [length, json, padding, ...parts];
+}
+
+/**
+ * Reads a safetensors file of float32 and int32 tensors.
+ *
+ * @param name What errors call the file.
+ * @throws If the file is cut short or is none, or holds another dtype.
+ */
+export function decodeSafetensors(bytes: Uint8Array, name: string): SafetensorsFile {
+  const {header, begin} = readHeader(bytes, name);
+  const {[METADATA]: metadata = {}, ...entries} = header;
+  const tensors = new Map<string, HostTensor>();
+  let end = begin;
+  for (const [key, {dtype, shape, data_offsets: offsets}] of Object.entries(entries)) {
+    const ArrayType = ARRAYS[dtype as keyof typeof ARRAYS];
+    const size = shape.reduce((product, length) => product * length, 1);
+    if (ArrayType == null) {
+      throw new Error(`${name}: dtype of ${key} must be F32 or I32, got ${dtype}`);
+    }
+    if (offsets[1] - offsets[0] !== size * ArrayType.BYTES_PER_ELEMENT) {
+      throw new Error(`${name}: ${key} must have the bytes of shape [${shape}], got ${offsets}`);
+    }
+    end = Math.max(end, begin + offsets[1]);
+    if (end > bytes.length) {
+      throw new Error(
+        `${name}: must have ${end} bytes or more, got ${bytes.length}: it is cut short`,
+      );
+    }
+    // Copied, since a tensor may begin anywhere in the file, but not anywhere in memory.
+    const values = new Uint8Array(bytes.subarray(begin + offsets[0], begin + offsets[1]));
+    tensors.set(key, {shape, values: new ArrayType(values.buffer)});
+  }
+  return {tensors, metadata: metadata as unknown as Record<string, string>};
+}
+
+function readHeader(
+  bytes: Uint8Array,
+  name: string,
+): {header: Record<string, HeaderEntry>; begin: number} {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const begin = bytes.length < 8 ? Infinity : 8 + Number(view.getBigUint64(0, true));
+  if (begin > bytes.length) {
+    throw new Error(
+      `${name}: must be a safetensors file, got ${bytes.length} bytes without a header`,
+    );
+  }
+  try {
+    return {header: JSON.parse(new TextDecoder().decode(bytes.subarray(8, begin))), begin};
+  } catch {
+    throw new Error(`${name}: must be a safetensors file, got a header that is not JSON`);
+  }
+}
