@@ -22,7 +22,8 @@ const OP = 'groupedMatMul';
  * The three forms that training needs are the product, `groupedMatMul(a, b, bins)`; its gradient for
  * the rows, `groupedMatMul(dy, b, bins, {transposeB: true})`; and its gradient for the matrices,
  * `groupedMatMul(a, dy, bins, {transposeA: true})`. A group may be empty: its rows are none, and its
- * gradient is exactly zero. Rows from the last bin on are exactly zero. Differentiable in `a` and `b`.
+ * gradient is exactly zero. Rows from the last bin on are exactly zero. Bins beyond the rows count as
+ * N, and one that ends before it begins as empty. Differentiable in `a` and `b`.
  *
  * @param a [N, K], float32.
  * @param b [E, K, M], or [E, M, K] with `transposeB`; with `transposeA` it is [N, M]. float32.

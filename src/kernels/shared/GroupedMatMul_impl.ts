@@ -27,8 +27,10 @@ export function groupedMatMul(
   const [numRows, k] = a;
   const n = transposeA || !transposeB ? b[b.length - 1] : b[1];
   let begin = 0;
-  for (let bin = 0; bin < bins.length; begin = bins[bin++]) {
-    const rows = bins[bin] - begin;
+  for (let bin = 0; bin < bins.length; bin++) {
+    // Whatever the bins say, no product reads or writes beyond the rows there are.
+    const end = Math.min(Math.max(bins[bin], begin), numRows);
+    const rows = end - begin;
     if (transposeA) {
       // out[bin] = a[begin:end]' b[begin:end]
       matMul({
@@ -62,6 +64,7 @@ export function groupedMatMul(
         accumulate: false,
       });
     }
+    begin = end;
   }
   if (!transposeA && begin < numRows) {
     // Rows beyond the last bin are a product of nothing: zero.
