@@ -30,8 +30,9 @@ export function moeLayers(source: MoESource): MoELayer[] {
  * layers.clearLoadBalancingLoss(model);
  * ```
  *
- * Differentiable within that pass. After a forward pass that is not training it is 0 (MegaBlocks
- * fails).
+ * Differentiable within that pass. Outside of a gradient, as of `tf.variableGrads`, it has the last
+ * call of each layer alone, since nothing there tells one pass from the next. After a forward pass
+ * that is not training it is 0 (MegaBlocks fails).
  *
  * @see megablocks.layers.moe.batched_load_balancing_loss
  */

@@ -3,7 +3,8 @@ import {currentTape} from '../src/tape';
 /**
  * What the calls of a layer leave behind for the end of the same forward pass, in order. What is
  * left from an earlier pass, one that threw for example, is disposed when the next one begins, so
- * that nothing accumulates and nothing stale joins a later loss.
+ * that nothing accumulates and nothing stale joins a later loss. Outside of a gradient nothing tells
+ * one pass from the next, so there only the last call leaves something.
  */
 export class PassQueue<T> {
   private items: T[] = [];
@@ -13,7 +14,7 @@ export class PassQueue<T> {
 
   push(item: T) {
     const tape = currentTape();
-    if (tape !== this.tape) {
+    if (tape == null || tape !== this.tape) {
       this.clear();
       this.tape = tape;
     }

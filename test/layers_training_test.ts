@@ -263,6 +263,35 @@ describeEachBackend('a MoE layer', () => {
     tf.dispose([x, y]);
   });
 
+  test('keeps the losses of its last call alone outside of a gradient', async () => {
+    const [x, other] = [noise([4, H]), noise([4, H], 2)];
+    const layer = KINDS.dMoE();
+    layer.build([null, H]);
+    const call = (input: tf.Tensor) => tf.tidy(() => void layer.apply(input, {training: true}));
+    const losses = async () => {
+      const scalars = [layers.batchedLoadBalancingLoss(layer), layers.batchedRouterZloss(layer)];
+      const values = await Promise.all(scalars.map((loss) => loss.data()));
+      tf.dispose(scalars);
+      return values.map(([value]) => value);
+    };
+    const {numTensors} = tf.memory();
+    call(other);
+    const wanted = await losses();
+    for (let i = 0; i < 5; i++) {
+      call(x);
+    }
+    expect(await losses()).not.toEqual(wanted);
+    call(other);
+    expect(await losses()).toEqual(wanted);
+    // One of each kind waits.
+    expect(tf.memory().numTensors).toBe(numTensors + 2);
+    layers.clearLoadBalancingLoss(layer);
+    layers.clearRouterZloss(layer);
+    expect(tf.memory().numTensors).toBe(numTensors);
+    layer.weights.forEach((weight) => weight.dispose());
+    tf.dispose([x, other]);
+  });
+
   test('flattens a skewed router', async () => {
     // All tokens share a large feature, by which the router sends them all to expert 0.
     const x = tf.tidy(() => tf.concat([tf.fill([64, 1], 2), noise([64, H - 1])], 1));
