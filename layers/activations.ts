@@ -25,6 +25,9 @@ const FUSED: Record<string, ActivationName> = {
 
 const SIBLING = 'linear';
 
+/** The names that registerActivation gave. */
+const given = new Set<string>();
+
 /**
  * Gives a function of one's own a name, by which the layers here and tf.layers' own find it, and
  * under which a saved model keeps it.
@@ -36,10 +39,10 @@ const SIBLING = 'linear';
  *
  * Register it again before loading the model.
  *
- * @param name In camelCase.
+ * @param name In camelCase. One that was given here before may be given anew.
  * @param fn Elementwise and differentiable.
- * @throws If the name is not camelCase, since a saved model would not find it again, or `fn` is not a
- *     function.
+ * @throws If the name is not camelCase, since a saved model would not find it again, or is taken by an
+ *     activation or class that is not one's own; or if `fn` is not a function.
  */
 export function registerActivation(name: string, fn: ActivationFunction) {
   assert(
@@ -50,6 +53,14 @@ export function registerActivation(name: string, fn: ActivationFunction) {
     typeof fn === 'function',
     () => `registerActivation: fn must be a function, got ${describe(fn)}`,
   );
+  if (!given.has(name)) {
+    const taken = takenBy(name);
+    assert(
+      taken == null,
+      () => `registerActivation: name must not be taken, got '${name}', and there is '${taken}'`,
+    );
+    given.add(name);
+  }
   const Activation = baseClass(SIBLING) as new () => serialization.Serializable;
   class Registered extends Activation {
     static className = name;
@@ -62,6 +73,15 @@ export function registerActivation(name: string, fn: ActivationFunction) {
   }
   serialization.registerClass(
     Registered as unknown as Parameters<typeof serialization.registerClass>[0],
+  );
+}
+
+/** What has the name already: an activation, however it is spelled, or a class of any kind. */
+function takenBy(name: string): string | undefined {
+  const activations = [...Object.keys(FUSED), ...registeredClasses(SIBLING).keys()];
+  return (
+    activations.find((other) => isSameIdentifier(other, name)) ??
+    [...registeredClasses().keys()].find((other) => other === name)
   );
 }
 

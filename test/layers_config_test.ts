@@ -183,6 +183,38 @@ describe('registerActivation', () => {
     );
   });
 
+  test.each([
+    ['relu', 'relu'],
+    ['geluNew', 'gelu_new'],
+    ['silu', 'silu'],
+    ['hardSigmoid', 'hardSigmoid'],
+    ['softmax', 'softmax'],
+    ['linear', 'linear'],
+    ['dMoE', 'dMoE'],
+  ])('refuses the name %j, which is taken', async (name, taken) => {
+    expect(() => layers.registerActivation(name, (x) => tf.neg(x))).toThrow(
+      `registerActivation: name must not be taken, got '${name}', and there is '${taken}'`,
+    );
+    await tf.ready();
+    const x = tf.tensor1d([-1, 2]);
+    const y = tf.layers.activation({activation: 'relu'}).apply(x) as tf.Tensor;
+    expect([...(await y.data())]).toEqual([0, 2]);
+    tf.dispose([x, y]);
+  });
+
+  test("gives a name of one's own anew, in one spelling", async () => {
+    await tf.ready();
+    layers.registerActivation('timesTwo', (x) => x);
+    layers.registerActivation('timesTwo', (x) => tf.mul(x, 2));
+    const x = tf.tensor1d([-1, 2]);
+    const y = layers.activation({activation: 'timesTwo'}).apply(x) as tf.Tensor;
+    expect([...(await y.data())]).toEqual([-2, 4]);
+    tf.dispose([x, y]);
+    expect(() => layers.registerActivation('timestwo', (x) => x)).toThrow(
+      "registerActivation: name must not be taken, got 'timestwo', and there is 'timesTwo'",
+    );
+  });
+
   test('refuses what is not a function', () => {
     expect(() =>
       layers.registerActivation('none', 'relu' as unknown as (x: tf.Tensor) => tf.Tensor),
