@@ -9,7 +9,10 @@ export interface ActivationArgs extends LayerArgs {
   activation: ActivationIdentifier;
 }
 
-/** What tf.layers.activation computes, in one kernel where the op `activation` has it. */
+/**
+ * What tf.layers.activation computes where it is elementwise, in one kernel where the op `activation`
+ * has it.
+ */
 export class Activation extends layers.Layer {
   /** @nocollapse */
   static className = 'MegaBlocksActivation';

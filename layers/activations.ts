@@ -25,6 +25,9 @@ const FUSED: Record<string, ActivationName> = {
 
 const SIBLING = 'linear';
 
+/** tf.layers' activations that look at a whole row, and so depend on how the rows lie. */
+const OF_ROWS = ['softmax', 'logSoftmax'];
+
 /** The names that registerActivation gave. */
 const given = new Set<string>();
 
@@ -86,7 +89,7 @@ function takenBy(name: string): string | undefined {
 }
 
 /**
- * The function that an identifier names.
+ * The elementwise function that an identifier names.
  *
  * @throws If there is no such activation; the message names the `label` and those there are.
  */
@@ -101,7 +104,9 @@ export function resolveActivation(
   if (fused != null) {
     return (x) => activation(x, fused);
   }
-  const registered = Object.fromEntries(registeredClasses(SIBLING));
+  const registered = Object.fromEntries(
+    [...registeredClasses(SIBLING)].filter(([name]) => !OF_ROWS.includes(name)),
+  );
   const Class = find(registered, identifier);
   assert(Class != null, () => {
     const names = [...new Set([...Object.keys(FUSED), ...Object.keys(registered)])];

@@ -43,8 +43,9 @@ export interface HonouredArguments {
   returnBias?: boolean;
   /**
    * The activation of the experts and the shared expert: an identifier of tf.layers ('gelu_new' is
-   * the tanh form of GELU, 'gelu' the exact one), 'silu', a name given to `registerActivation`, or an
-   * elementwise function (which cannot be saved). Default 'gelu_new'.
+   * the tanh form of GELU, 'gelu' the exact one; not 'softmax' or 'logSoftmax', which are not
+   * elementwise), 'silu', a name given to `registerActivation`, or an elementwise function (which
+   * cannot be saved). Default 'gelu_new'.
    */
   activationFn?: ActivationIdentifier;
 

@@ -79,7 +79,7 @@ export function causalAttention(config: CausalAttentionArgs): CausalAttention {
   return new CausalAttention(config);
 }
 
-/** What tf.layers.activation computes, in one kernel where there is one. */
+/** What tf.layers.activation computes where it is elementwise, in one kernel where there is one. */
 export function activation(config: ActivationArgs): Activation {
   return new Activation(config);
 }

@@ -45,6 +45,11 @@ const BAD: [config: Config, message: string | RegExp][] = [
     /activationFn must be a function or one of 'gelu_new', .*'hardSigmoid'.*, got 'geluish'/,
   ],
   [{activationFn: 'Dense'}, /activationFn must be a function or one of .*, got 'Dense'/],
+  [{activationFn: 'softmax'}, /activationFn must be a function or one of .*, got 'softmax'/],
+  [
+    {activationFn: 'log_softmax'},
+    /activationFn must be a function or one of .*, got 'log_softmax'/,
+  ],
   [{activationFn: 1}, /activationFn must be a function or one of .*, got 1/],
   [{initMethod: 'normal'}, /initMethod must be an initializer or one of 'Zeros'.*, got 'normal'/],
   [{outputLayerInitMethod: 'relu'}, /outputLayerInitMethod must be an initializer or one of /],
