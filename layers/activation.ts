@@ -1,8 +1,15 @@
 import {serialization, type Tensor} from '@tensorflow/tfjs-core';
 import {layers} from '@tensorflow/tfjs-layers';
-import {type ActivationFunction, type ActivationIdentifier, resolveActivation} from './activations';
+import {
+  type ActivationFunction,
+  type ActivationIdentifier,
+  resolveActivation,
+  serializeActivation,
+} from './activations';
 import type {LayerArgs} from './arguments';
 import {onlyInput} from './only_input';
+
+const LABEL = 'activation: activation';
 
 export interface ActivationArgs extends LayerArgs {
   /** As `activationFn` of `MoEArguments`; a layer with a function of one's own cannot be saved. */
@@ -22,7 +29,7 @@ export class Activation extends layers.Layer {
   constructor(config: ActivationArgs) {
     super(config);
     this.identifier = config.activation;
-    this.activation = resolveActivation(config.activation, 'activation: activation');
+    this.activation = resolveActivation(config.activation, LABEL);
     this.supportsMasking = true;
   }
 
@@ -34,8 +41,13 @@ export class Activation extends layers.Layer {
     return inputShape;
   }
 
+  /**
+   * The configuration that `fromConfig` makes the same layer of.
+   *
+   * @throws If the activation is a function, which a saved model cannot hold.
+   */
   override getConfig(): serialization.ConfigDict {
-    const activation = typeof this.identifier === 'string' ? this.identifier : null;
+    const activation = serializeActivation(this.identifier, LABEL);
     return {...super.getConfig(), activation};
   }
 }

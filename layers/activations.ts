@@ -117,6 +117,20 @@ export function resolveActivation(
   return (x) => instance.apply(x);
 }
 
+/**
+ * The identifier as a saved model keeps it.
+ *
+ * @throws If it is a function; the message begins with the `label` and says what to do.
+ */
+export function serializeActivation(identifier: ActivationIdentifier, label: string): string {
+  assert(
+    typeof identifier === 'string',
+    () =>
+      `${label} must be a name to be saved, got a function; give it one with registerActivation`,
+  );
+  return identifier;
+}
+
 function find<T>(entries: Record<string, T>, identifier: unknown): T | undefined {
   const name = Object.keys(entries).find(
     (name) => typeof identifier === 'string' && isSameIdentifier(name, identifier),

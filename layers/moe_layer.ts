@@ -14,7 +14,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import {layers, type LayerVariable, type Shape, type SymbolicTensor} from '@tensorflow/tfjs-layers';
 import {assert} from '../src/asserts';
-import {type ActivationFunction, resolveActivation} from './activations';
+import {type ActivationFunction, resolveActivation, serializeActivation} from './activations';
 import {type MoEArguments, type ResolvedArguments, resolveArguments} from './arguments';
 import {assignExperts, type ExpertAssignment} from './expert_assignment';
 import type {ExpertMlpOptions, ExpertWeights} from './experts/mlp';
@@ -236,16 +236,10 @@ export abstract class MoELayer extends layers.Layer {
    */
   override getConfig(): serialization.ConfigDict {
     const {activationFn, initMethod, outputLayerInitMethod, ...plain} = this.args;
-    assert(
-      typeof activationFn === 'string',
-      () =>
-        `${this.owner}: activationFn must be a name to be saved, got a function; give it one with ` +
-        'registerActivation',
-    );
     return {
       ...super.getConfig(),
       ...plain,
-      activationFn,
+      activationFn: serializeActivation(activationFn, `${this.owner}: activationFn`),
       initMethod: serializeInitializer(initMethod),
       outputLayerInitMethod: serializeInitializer(outputLayerInitMethod),
     };

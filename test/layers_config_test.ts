@@ -181,6 +181,14 @@ describeEachBackend('the configuration of a MoE layer', () => {
   });
 });
 
+test('the layer of an activation says how to save a function', () => {
+  const layer = layers.activation({activation: (x) => tf.square(x)});
+  expect(() => layer.getConfig()).toThrow(
+    'activation: activation must be a name to be saved, got a function; give it one with registerActivation',
+  );
+  expect(layers.activation({activation: 'silu'}).getConfig()).toMatchObject({activation: 'silu'});
+});
+
 describe('registerActivation', () => {
   test.each(['my_activation', 'MyActivation', ''])('refuses the name %j', (name) => {
     expect(() => layers.registerActivation(name, (x) => x)).toThrow(
