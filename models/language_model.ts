@@ -16,7 +16,7 @@ import {Logits} from '../layers/logits';
 import {MoE} from '../layers/moe';
 import {PositionEmbedding} from '../layers/position_embedding';
 import {ReversibleEmbedding} from '../layers/reversible_embedding';
-import {assert, assertCount, assertOneOf} from '../src/asserts';
+import {assert, assertCount, assertOneOf, describe} from '../src/asserts';
 
 /** What stands in every block after the attention. */
 export const FEED_FORWARDS = ['dense', 'moe', 'dMoE'] as const;
@@ -39,9 +39,10 @@ export interface LanguageModelConfig {
   feedForward?: FeedForward;
   /**
    * How the experts are made, for 'moe' and 'dMoE': any of `MoEArguments` but those that the model
-   * sets itself (hiddenSize, ffnHiddenSize, numLayers, the initializers, activationFn).
+   * sets itself (name, hiddenSize, ffnHiddenSize, numLayers, activationFn, the initializers, seed) and
+   * returnBias.
    */
-  moe?: Omit<MoEArguments, keyof OwnMoEArguments>;
+  moe?: Omit<MoEArguments, (typeof OWN_MOE_FIELDS)[number]>;
   /** Of the feed-forward. Default 'gelu_new'. */
   activation?: ActivationIdentifier;
   /**
@@ -53,16 +54,18 @@ export interface LanguageModelConfig {
   seed?: number;
 }
 
-type OwnMoEArguments = Pick<
-  MoEArguments,
-  | 'hiddenSize'
-  | 'ffnHiddenSize'
-  | 'numLayers'
-  | 'initMethod'
-  | 'outputLayerInitMethod'
-  | 'activationFn'
-  | 'seed'
->;
+/** The fields of `MoEArguments` that the model sets itself, or that would change its shape. */
+const OWN_MOE_FIELDS = [
+  'name',
+  'hiddenSize',
+  'ffnHiddenSize',
+  'numLayers',
+  'returnBias',
+  'activationFn',
+  'initMethod',
+  'outputLayerInitMethod',
+  'seed',
+] as const satisfies readonly (keyof MoEArguments)[];
 
 /**
  * A GPT-2 language model: token and position embeddings, blocks of causal attention and a
@@ -80,8 +83,8 @@ type OwnMoEArguments = Pick<
  *
  * @returns A functional model from token ids [batch, T], int32, to logits [batch, T, V]. `summary`,
  *     `fit`, `save` and the rest are tf.layers' own.
- * @throws If a size is not a positive integer, the heads do not divide H, or the feed-forward is
- *     unknown; whatever `layers.dMoE` refuses.
+ * @throws If a size is not a positive integer, the heads do not divide H, the feed-forward is unknown,
+ *     or `moe` has a field that is the model's own; whatever `layers.dMoE` refuses.
  * @see Radford et al., Language Models are Unsupervised Multitask Learners (2019); Gale et al. (2023)
  */
 export function languageModel(config: LanguageModelConfig): LayersModel {
@@ -206,6 +209,13 @@ function checkConfig(config: LanguageModelConfig) {
   if (config.ffnHiddenSize != null) {
     assertCount('languageModel', 'ffnHiddenSize', config.ffnHiddenSize, {min: 1});
   }
+  const moe = (config.moe ?? {}) as MoEArguments;
+  const own = OWN_MOE_FIELDS.find((field) => moe[field] != null);
+  assert(
+    own == null,
+    () =>
+      `languageModel: moe must not have ${own}, which is the model's own, got ${describe(moe[own!])}`,
+  );
 }
 
 /**

@@ -232,6 +232,24 @@ test.each([
     {feedForward: 'sparse'},
     "languageModel: feedForward must be one of 'dense', 'moe', 'dMoE', got 'sparse'",
   ],
+  [
+    {feedForward: 'dMoE', moe: {returnBias: true}},
+    "languageModel: moe must not have returnBias, which is the model's own, got true",
+  ],
+  [
+    {feedForward: 'moe', moe: {moeNumExperts: 2, numLayers: 3}},
+    "languageModel: moe must not have numLayers, which is the model's own, got 3",
+  ],
+  [
+    {feedForward: 'dMoE', moe: {initMethod: 'zeros'}},
+    "languageModel: moe must not have initMethod, which is the model's own, got 'zeros'",
+  ],
+  ...['name', 'hiddenSize', 'ffnHiddenSize', 'activationFn', 'outputLayerInitMethod', 'seed'].map(
+    (field): [object, string] => [
+      {moe: {[field]: 7}},
+      `languageModel: moe must not have ${field}, which is the model's own, got 7`,
+    ],
+  ),
 ])('refuses %p', (change, message) => {
   expect(() => languageModel({...TINY, ...(change as object)})).toThrow(message);
 });
