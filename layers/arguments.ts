@@ -54,7 +54,7 @@ export interface HonouredArguments {
   /** K, the experts that each token goes to, at most E. Default 1. */
   moeTopK?: number;
   /**
-   * Of `layers.moe` alone: each expert takes `trunc(moeCapacityFactor * K * T / E)` tokens and drops
+   * Of `layers.moe` alone: each expert takes `trunc(moeCapacityFactor * (K * T / E))` tokens and drops
    * those that come later. 0, given or by truncation, drops none. Default 1.
    */
   moeCapacityFactor?: number;

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import {layers} from '../src/index';
 import type {MoEArguments} from '../layers/arguments';
+import {expertCapacity} from '../layers/experts/binned';
 import {describeEachBackend} from './backends';
 import {expectClose} from './close';
 
@@ -70,6 +71,22 @@ function withLayers(f: (make: (kind: Kind, config: MoEArguments) => Layer) => vo
   );
   made.forEach((layer) => layer.weights.forEach((weight) => weight.dispose()));
 }
+
+test.each([
+  [1, 12, 2, 4, 6],
+  [1.25, 10, 1, 4, 3],
+  // 3.5 * 122 / 7 is 61, but MegaBlocks divides first, and 122 / 7 is rounded down.
+  [3.5, 122, 1, 7, 60],
+  // None dropped: asked for, by truncation, and where every token has a place.
+  [0, 12, 2, 4, 12],
+  [0.1, 12, 1, 4, 12],
+  [100, 12, 2, 4, 12],
+])(
+  'the capacity of factor %p, %p tokens, top %p of %p is %p',
+  (factor, numTokens, topK, numExperts, capacity) => {
+    expect(expertCapacity(factor, numTokens, topK, numExperts)).toBe(capacity);
+  },
+);
 
 describeEachBackend('a MoE layer', () => {
   test.each(['mlp', 'glu'] as const)('is the same in every dropless way, %s', (mlpType) =>

@@ -26,8 +26,11 @@ const BINNED_ROWS: ExpertRows = {
 };
 
 /**
- * The most tokens that an expert takes: `trunc(capacityFactor * N / E)`. Where that is 0 none are
- * dropped, and since a token goes to K different experts, T rows an expert always suffice.
+ * The most tokens that an expert takes: `trunc(capacityFactor * (N / E))`, rounded in this order, as
+ * MegaBlocks does. Where that is 0 none are dropped, and since a token goes to K different experts, T
+ * rows an expert always suffice.
+ *
+ * @see megablocks.layers.moe.ParallelMLP.expert_capacity
  */
 export function expertCapacity(
   capacityFactor: number,
@@ -35,7 +38,7 @@ export function expertCapacity(
   topK: number,
   numExperts: number,
 ): number {
-  const capacity = Math.trunc((capacityFactor * topK * numTokens) / numExperts);
+  const capacity = Math.trunc(capacityFactor * ((topK * numTokens) / numExperts));
   return Math.min(capacity || numTokens, numTokens);
 }
 
