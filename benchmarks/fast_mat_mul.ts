@@ -4,14 +4,14 @@ import type {Run} from './harness';
 
 /** The same with `useFastMatMul()`, whose kernels are taken back after each run. */
 export function withFastMatMul(run: Run): Run {
-  return () => {
+  return async () => {
     const backend = tf.getBackend();
     const before = [tf.BatchMatMul, tf._FusedMatMul, tf.Identity].map((name) =>
       tf.getKernel(name, backend),
     );
     useFastMatMul();
     try {
-      return run();
+      return await run();
     } finally {
       for (const config of before) {
         tf.unregisterKernel(config.kernelName, backend);

@@ -3,8 +3,11 @@ import * as tf from '@tensorflow/tfjs';
 // How everything is measured: contenders take turns, so that a machine that slows down slows all of
 // them, and each is compared with the baseline of its own round.
 
-/** One way to do the work. It runs to its end before it returns; the tensors it makes are freed. */
+/** One way to do the work, which may return a promise; the tensors it makes are freed. */
 export type Run = () => unknown;
+
+/** Waits until the device has done what it was given. */
+export type Synchronize = () => Promise<void>;
 
 /** Several ways to do the same work, beside a baseline. */
 export interface Comparison {
@@ -28,6 +31,7 @@ export interface Benchmark {
 
 export interface Measurement {
   name: string;
+  /** How often it ran, warm-up aside. The median and the minimum are of its turns. */
   runs: number;
   medianMs: number;
   minMs: number;
@@ -44,77 +48,127 @@ export interface Result extends Pick<Comparison, 'title' | 'shapes'> {
 export interface Effort {
   /** How long each contender runs, warm-up aside. */
   seconds: number;
-  /** How often at least, unless that takes `PATIENCE` times as long. */
+  /** How many turns it has at least, unless they take `PATIENCE` times as long. */
   minRuns: number;
   warmUpRuns: number;
 }
 
 const PATIENCE = 10;
 
-/** Measures all contenders of a comparison in turns. */
-export function measure(comparison: Comparison, effort: Effort): Result {
-  const {title, shapes, contenders} = comparison;
-  const names = Object.keys(contenders);
-  for (const name of names) {
-    for (let i = 0; i < effort.warmUpRuns; i++) {
-      time(contenders[name]);
-    }
-  }
-  const times = takeTurns(contenders, effort);
-  const baseline = times[names[0]];
-  return {
-    title,
-    shapes,
-    measurements: names.map((name) => summarize(name, times[name], baseline, comparison)),
-  };
+/** Work that is shorter is repeated within a turn, so that the clock and the garbage collector do not
+ * decide, and turns stay few enough to keep. */
+const SHORTEST_TURN_MS = 1;
+
+/** A contender, and how often it runs in each of its turns. */
+interface Contender {
+  run: Run;
+  repetitions: number;
+  /** The milliseconds of a run, turn by turn. */
+  times: number[];
 }
 
 /**
- * The milliseconds of every run, round by round. A contender that has used up its time sits out, the
- * baseline runs in every round, and the order rotates, so that none always follows the same one.
+ * Measures all contenders of a comparison in turns.
+ *
+ * @param synchronize Ends every turn, on backends that compute after a run has returned.
  */
-function takeTurns(contenders: Record<string, Run>, {seconds, minRuns}: Effort) {
-  const names = Object.keys(contenders);
-  const times: Record<string, number[]> = Object.fromEntries(names.map((name) => [name, []]));
-  const spent: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]));
-  const isDone = (name: string) =>
-    spent[name] >= 1e3 * seconds * (times[name].length < minRuns ? PATIENCE : 1);
+export async function measure(
+  comparison: Comparison,
+  effort: Effort,
+  synchronize?: Synchronize,
+): Promise<Result> {
+  const {title, shapes} = comparison;
+  const contenders: Record<string, Contender> = {};
+  for (const [name, run] of Object.entries(comparison.contenders)) {
+    const repetitions = await warmUp(run, effort.warmUpRuns, synchronize);
+    contenders[name] = {run, repetitions, times: []};
+  }
+  await takeTurns(Object.values(contenders), effort, synchronize);
+  const [baseline] = Object.values(contenders);
+  return {
+    title,
+    shapes,
+    measurements: Object.entries(contenders).map(([name, contender]) =>
+      summarize(name, contender, baseline, comparison),
+    ),
+  };
+}
+
+/** Returns how often the work must run for a turn that is long enough. */
+async function warmUp(run: Run, runs: number, synchronize?: Synchronize): Promise<number> {
+  let ms = 0;
+  for (let i = 0; i < runs; i++) {
+    ms = await time(run, 1, synchronize);
+  }
+  let repetitions = 1;
+  while (ms < SHORTEST_TURN_MS) {
+    repetitions *= 2;
+    ms = await time(run, repetitions, synchronize);
+  }
+  return repetitions;
+}
+
+/**
+ * Round by round. A contender that has used up its time sits out, the baseline runs in every round,
+ * and the order rotates, so that none always follows the same one.
+ */
+async function takeTurns(
+  contenders: Contender[],
+  {seconds, minRuns}: Effort,
+  synchronize?: Synchronize,
+) {
+  const spent = new Map(contenders.map((contender) => [contender, 0]));
+  const isDone = (contender: Contender) =>
+    spent.get(contender)! >= 1e3 * seconds * (contender.times.length < minRuns ? PATIENCE : 1);
   for (let round = 0; ; round++) {
-    const eager = names.filter((name) => !isDone(name));
+    const eager = contenders.filter((contender) => !isDone(contender));
     if (eager.length === 0) {
-      return times;
+      return;
     }
-    const players = names.filter((name, i) => i === 0 || eager.includes(name));
+    const players = contenders.filter((contender, i) => i === 0 || eager.includes(contender));
     const first = round % players.length;
-    for (const name of [...players.slice(first), ...players.slice(0, first)]) {
-      const ms = time(contenders[name]);
-      times[name].push(ms);
-      spent[name] += ms;
+    for (const player of [...players.slice(first), ...players.slice(0, first)]) {
+      const ms = await time(player.run, player.repetitions, synchronize);
+      player.times.push(ms / player.repetitions);
+      spent.set(player, spent.get(player)! + ms);
     }
   }
 }
 
-function time(run: Run): number {
+/** The milliseconds of a turn. */
+async function time(run: Run, repetitions: number, synchronize?: Synchronize): Promise<number> {
   const begin = performance.now();
-  tf.tidy(() => void run());
+  for (let i = 0; i < repetitions; i++) {
+    // Not tf.tidy, which ends before a promise does.
+    tf.engine().startScope();
+    try {
+      const result = run();
+      if (result instanceof Promise) {
+        await result;
+      }
+    } finally {
+      tf.engine().endScope();
+    }
+  }
+  await synchronize?.();
   return performance.now() - begin;
 }
 
 function summarize(
   name: string,
-  times: number[],
-  baseline: number[],
+  {times, repetitions}: Contender,
+  baseline: Contender,
   {flops, bytes}: Comparison,
 ): Measurement {
   const medianMs = median(times);
   return {
     name,
-    runs: times.length,
+    runs: times.length * repetitions,
     medianMs,
-    minMs: Math.min(...times),
+    minMs: times.reduce((a, b) => Math.min(a, b)),
     gflops: flops == null ? undefined : flops / medianMs / 1e6,
     gbps: bytes == null ? undefined : bytes / medianMs / 1e6,
-    timeToBaseline: median(times.map((ms, round) => ms / baseline[round])),
+    timeToBaseline: median(times.map((ms, round) => ms / baseline.times[round])),
   };
 }
 

@@ -1,10 +1,9 @@
-import '@tensorflow/tfjs-backend-cpu';
-import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs';
 import {InvalidArgumentError, Option, program} from 'commander';
 import {writeFileSync} from 'node:fs';
 import {relative} from 'node:path';
-import {type Benchmark, type Effort, measure, type Result} from './harness';
+import {BACKENDS, startBackend} from './backend';
+import {type Benchmark, type Effort, measure, type Result, type Synchronize} from './harness';
 import {describeMachine} from './machine';
 import {plotReport} from './plot';
 import {formatTable, writeReport} from './report';
@@ -28,21 +27,24 @@ export async function main(args: string[], benchmarks: Benchmark[]) {
     chosen.forEach(({name, description}) => console.log(`${name}: ${description}`));
     return;
   }
-  if (!(await tf.setBackend(options.backend))) {
-    throw new Error(`the ${options.backend} backend did not start`);
-  }
+  const synchronize = await startBackend(options.backend);
   for (const benchmark of chosen) {
-    runBenchmark(benchmark, options);
+    await runBenchmark(benchmark, options, synchronize);
   }
 }
 
-function runBenchmark({name, description, comparisons}: Benchmark, options: Options) {
+async function runBenchmark(
+  {name, description, comparisons}: Benchmark,
+  options: Options,
+  synchronize?: Synchronize,
+) {
   console.log(`\n${name}: ${description}`);
-  const results = comparisons.map((makeComparison) => {
-    const result = runComparison(makeComparison, options);
+  const results: Result[] = [];
+  for (const makeComparison of comparisons) {
+    const result = await runComparison(makeComparison, options, synchronize);
     console.log(`\n${formatTable(result)}`);
-    return result;
-  });
+    results.push(result);
+  }
   const report = {
     benchmark: name,
     description,
@@ -59,10 +61,14 @@ function runBenchmark({name, description, comparisons}: Benchmark, options: Opti
   }
 }
 
-function runComparison(makeComparison: Benchmark['comparisons'][number], effort: Effort): Result {
+async function runComparison(
+  makeComparison: Benchmark['comparisons'][number],
+  effort: Effort,
+  synchronize?: Synchronize,
+): Promise<Result> {
   tf.engine().startScope();
   try {
-    return measure(makeComparison(), effort);
+    return await measure(makeComparison(), effort, synchronize);
   } finally {
     tf.engine().endScope();
     tf.disposeVariables();
@@ -74,9 +80,7 @@ function parse(args: string[]): Options {
     .name('npm run bench --')
     .description('Measures the kernels and layers beside their baselines.')
     .option('--only <name>', 'only the benchmarks whose name contains this')
-    .addOption(
-      new Option('--backend <name>', 'the backend').choices(['cpu', 'wasm']).default('wasm'),
-    )
+    .addOption(new Option('--backend <name>', 'the backend').choices(BACKENDS).default('wasm'))
     .option('--seconds <number>', 'how long each contender runs', positive, 3)
     .option('--min-runs <number>', 'how often each contender runs at least', positive, 3)
     .option('--warm-up-runs <number>', 'how often each contender runs before', positive, 1)

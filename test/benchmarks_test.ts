@@ -39,37 +39,91 @@ describe('the harness', () => {
   });
   afterEach(() => jest.restoreAllMocks());
 
-  test('warms up, then lets the contenders take turns in a rotating order', () => {
+  test('warms up, then lets the contenders take turns in a rotating order', async () => {
     const {comparison, calls} = pretend({a: [5], b: [5]});
-    measure(comparison, effort);
+    await measure(comparison, effort);
     expect(calls.join('')).toBe('aabb' + 'ab' + 'ba' + 'ab');
   });
 
-  test('a contender that has used its time sits out, but never the baseline', () => {
+  test('a contender that has used its time sits out, but never the baseline', async () => {
     const {comparison} = pretend({baseline: [5], slow: [4], fast: [1]});
-    const {measurements} = measure(comparison, effort);
+    const {measurements} = await measure(comparison, effort);
     expect(measurements.map(({runs}) => runs)).toEqual([10, 3, 10]);
   });
 
-  test('a contender that takes very long runs less often than demanded', () => {
+  test('a contender that takes very long runs less often than demanded', async () => {
     const {comparison} = pretend({baseline: [5], endless: [60]});
-    const {measurements} = measure(comparison, effort);
+    const {measurements} = await measure(comparison, effort);
     expect(measurements.map(({runs}) => runs)).toEqual([3, 2]);
   });
 
-  test('compares each run with the baseline of its round', () => {
+  test('compares each run with the baseline of its round', async () => {
     // The machine slows down by half after the second round; the ratio stays.
     const {comparison} = pretend({baseline: [4, 4, 8], contender: [6, 6, 12]});
-    const {measurements} = measure(comparison, {...effort, warmUpRuns: 3});
+    const {measurements} = await measure(comparison, {...effort, warmUpRuns: 3});
     expect(measurements).toEqual([
       {name: 'baseline', runs: 3, medianMs: 4, minMs: 4, gflops: 0.75, timeToBaseline: 1},
       {name: 'contender', runs: 3, medianMs: 6, minMs: 6, gflops: 0.5, timeToBaseline: 1.5},
     ]);
   });
 
-  test('frees what a run makes', () => {
+  test('repeats short work within a turn', async () => {
+    const {comparison, calls} = pretend({baseline: [0.25], contender: [0.001]});
+    const {measurements} = await measure(comparison, {...effort, warmUpRuns: 1});
+    // 4 and 1024 in each of 10 turns, after a warm-up of 1 + 2 + 4 and 1 + 2 + ... + 1024.
+    expect(measurements[0]).toMatchObject({runs: 40, medianMs: 0.25, minMs: 0.25});
+    expect(measurements[1].runs).toBe(10240);
+    expect(measurements[1].medianMs).toBeCloseTo(0.001, 6);
+    expect(measurements[1].timeToBaseline).toBeCloseTo(0.004, 6);
+    expect(calls).toHaveLength(7 + 40 + 2047 + 10240);
+  });
+
+  test('keeps any number of turns', async () => {
+    const {comparison} = pretend({baseline: [1]});
+    const {measurements} = await measure(comparison, {...effort, seconds: 200});
+    expect(measurements[0]).toMatchObject({runs: 200_000, minMs: 1});
+  });
+
+  test('awaits a run that returns a promise', async () => {
+    const {comparison, calls} = pretend({a: [5], b: [5]});
+    const {a} = comparison.contenders;
+    comparison.contenders.a = async () => {
+      calls.push('(');
+      await new Promise(setImmediate);
+      a();
+      calls.push(')');
+    };
+    const {measurements} = await measure(comparison, {...effort, warmUpRuns: 1});
+    expect(calls.join('')).toBe('(a)b' + '(a)b' + 'b(a)' + '(a)b');
+    expect(measurements.map(({medianMs}) => medianMs)).toEqual([5, 5]);
+  });
+
+  test('waits for the device at the end of each turn', async () => {
+    const {comparison, calls} = pretend({a: [5], b: [5]});
+    const synchronize = async () => {
+      await new Promise(setImmediate);
+      calls.push(';');
+    };
+    await measure(comparison, {...effort, warmUpRuns: 1}, synchronize);
+    expect(calls.join('')).toBe('a;b;' + 'a;b;' + 'b;a;' + 'a;b;');
+  });
+
+  test('frees what a run makes', async () => {
     const before = tf.memory().numTensors;
-    measure(pretend({a: [5]}).comparison, effort);
+    await measure(pretend({a: [5]}).comparison, effort);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('frees what a run makes after it has waited', async () => {
+    const before = tf.memory().numTensors;
+    const {comparison} = pretend({a: [5]});
+    const {a} = comparison.contenders;
+    comparison.contenders.a = async () => {
+      tf.zeros([2]);
+      await new Promise(setImmediate);
+      return a();
+    };
+    await measure(comparison, effort);
     expect(tf.memory().numTensors).toBe(before);
   });
 
@@ -162,12 +216,12 @@ describeEachBackend('the baselines of dMoE', () => {
 });
 
 describeEachBackend('withFastMatMul', () => {
-  test('gives the product of tfjs its place back', () => {
+  test('gives the product of tfjs its place back', async () => {
     const kernel = () => tf.getKernel(tf.BatchMatMul, tf.getBackend());
     const before = kernel();
     const x = tf.tensor2d([1, 2, 3, 4], [2, 2]);
     const weights = {w1: x, w2: x};
-    const y = withFastMatMul(() => feedForward(x, weights))() as tf.Tensor;
+    const y = (await withFastMatMul(() => feedForward(x, weights))()) as tf.Tensor;
     expectClose(y, feedForward(x, weights));
     expect(kernel()).toBe(before);
   });
