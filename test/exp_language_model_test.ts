@@ -1,4 +1,4 @@
-import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
+import {spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
 import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -60,18 +60,29 @@ function losses(run: string, kind: string): number[] {
     .map(({loss}) => loss);
 }
 
-/** Resolves when the child has printed something. */
-function printed(child: ChildProcess, text: string): Promise<void> {
-  let output = '';
-  return new Promise((resolve, reject) => {
-    child.stdout!.on('data', (chunk) => {
-      output += chunk;
-      if (output.includes(text)) {
-        resolve();
-      }
-    });
-    child.on('exit', () => reject(new Error(`'${text}' was not printed, but:\n${output}`)));
+/** A run of the program that is under way. */
+function spawnProgram(command: string) {
+  const child = spawn(process.execPath, args(command), {cwd: folder});
+  let stdout = '';
+  const listeners = new Set<() => void>();
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+    listeners.forEach((listener) => listener());
   });
+  return {
+    child,
+    /** Resolves when it has printed something. */
+    printed: (text: string) =>
+      new Promise<void>((resolve, reject) => {
+        listeners.add(() => stdout.includes(text) && resolve());
+        child.on('close', () => reject(new Error(`'${text}' was not printed, but:\n${stdout}`)));
+      }),
+    /** Its exit code, and all that it has printed. */
+    ended: async () => {
+      const [code] = await once(child, 'close');
+      return {code, stdout};
+    },
+  };
 }
 
 describe('npm start', () => {
@@ -119,12 +130,15 @@ describe('npm start', () => {
 
   it('saves at Ctrl-C, and the same command takes the steps that are left', async () => {
     const command = '--models dmoe --steps 400 --save-every 1000';
-    const child = spawn(process.execPath, args(command), {cwd: folder});
-    await printed(child, 'dMoE step 1/400');
+    const {child, printed, ended} = spawnProgram(command);
+    await printed('dMoE step 1/400');
     child.kill('SIGINT');
     child.kill('SIGINT'); // As npm does, which passes on what the terminal has sent already.
-    const [code] = await once(child, 'exit');
+    const {code, stdout} = await ended();
     expect(code).toBe(130);
+    expect(stdout).toMatch(
+      /dMoE stopped at step \d+ of 400 \(SIGINT\) and is saved in run.dmoe\. The same command goes on from there\.\n$/,
+    );
     const [checkpoint] = readdirSync(join(folder, 'run/dmoe')).filter((name) =>
       name.startsWith('checkpoint'),
     );
@@ -144,6 +158,21 @@ describe('npm start', () => {
     const both = Math.min(resumed.length, whole.length);
     expect(both).toBeGreaterThan(stopped);
     expect(resumed.slice(0, both)).toEqual(whole.slice(0, both));
+  });
+
+  it('says how to go on also where Ctrl-C comes after the last step', async () => {
+    const {child, printed, ended} = spawnProgram('--models dmoe,dense --sample-tokens 500');
+    await printed('dMoE step 8: validation loss');
+    child.kill('SIGINT'); // The evaluation and the samples are still to come.
+    const {code, stdout} = await ended();
+    expect(code).toBe(130);
+    expect(stdout).toMatch(
+      /dMoE stopped at step 8 of 8 \(SIGINT\) and is saved in run.dmoe\. The same command goes on from there\.\n$/,
+    );
+    const next = start('--models dmoe,dense');
+    expect({status: next.status, stderr: next.stderr}).toEqual({status: 0, stderr: ''});
+    expect(next.stdout).not.toContain('dMoE step');
+    expect(next.stdout).toContain('report.html');
   });
 
   it('refuses a folder with a run of another configuration', () => {

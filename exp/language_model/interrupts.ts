@@ -1,4 +1,5 @@
 import {constants} from 'node:os';
+import {setImmediate} from 'node:timers/promises';
 import type {StopRequest} from '../../training/stop_request';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
@@ -7,8 +8,9 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const SAME_SIGNAL_MS = 1000;
 
 /**
- * What Ctrl-C does: the first one ends the training after the step under way, a second one ends the
- * program. Where nothing is being trained there is nothing to save, and the first one ends it.
+ * What Ctrl-C does: the first one ends the training after the step under way, or what follows it after
+ * the evaluation or sample under way; a second one ends the program. Where no model is in work there is
+ * nothing to save, and the first one ends it.
  */
 export class Interrupts {
   private training?: StopRequest;
@@ -19,8 +21,11 @@ export class Interrupts {
     SIGNALS.forEach((signal) => process.on(signal, () => this.receive(signal)));
   }
 
-  /** Whether the program was asked to end. */
-  get interrupted(): boolean {
+  /** Whether the program was asked to end. Signals that wait are received first. */
+  async check(): Promise<boolean> {
+    // Computing holds them up; they come between one turn of the event loop and the next.
+    await setImmediate();
+    await setImmediate();
     return this.received != null;
   }
 
@@ -35,7 +40,7 @@ export class Interrupts {
   }
 
   private receive(signal: NodeJS.Signals) {
-    const again = this.interrupted;
+    const again = this.received != null;
     if (again && performance.now() - this.receivedAt < SAME_SIGNAL_MS) {
       return;
     }

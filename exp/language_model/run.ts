@@ -72,13 +72,14 @@ async function finishModel(
       ? undefined
       : setTimeout(() => stop.request('the time is up'), milliseconds);
   interrupts.watch(stop);
-  const {training, trained} = await trainModel(model, stop, () => interrupts.interrupted);
+  const {training, trained} = await trainModel(model, stop, () => interrupts.check());
+  const interrupted = await interrupts.check();
   interrupts.watch(undefined);
   clearTimeout(timer);
-  if (training.step < model.options.steps) {
+  if (training.step < model.options.steps || interrupted) {
     console.log(describeStop(model, training, stop));
   }
-  return interrupts.interrupted ? undefined : trained;
+  return interrupted ? undefined : trained;
 }
 
 function describeStop(

@@ -77,28 +77,26 @@ export function describeModel(run: ModelRun): string {
 /**
  * Trains a model from its last checkpoint on, then evaluates it and lets it write.
  *
- * @param isInterrupted Whether the program is to end: then there is no evaluation.
+ * @param isInterrupted Whether the program is to end: then what is left to do is left out, and so is
+ *     `trained`.
  */
 export async function trainModel(
   run: ModelRun,
   stop: StopRequest,
-  isInterrupted: () => boolean,
+  isInterrupted: () => Promise<boolean>,
 ): Promise<{training: TrainingResult; trained?: TrainedModel}> {
   const {kind, options, corpus, folder} = run;
   const model = languageModel(modelConfig(kind, options, corpus.vocabSize));
   const optimizer = new AdamWOptimizer({learningRate: options.lr, ...ADAMW});
   try {
     const training = await trainLanguageModel(trainingOptions(run, model, optimizer, stop));
-    if (isInterrupted()) {
+    const result = (await isInterrupted()) ? undefined : await evaluate(run, model, training);
+    const samples = await writeSamples(run, model, isInterrupted);
+    if (result == null || samples == null) {
       return {training};
     }
-    const trained = {
-      result: await evaluate(run, model, training),
-      samples: await writeSamples(run, model),
-      records: training.log.records,
-    };
+    const trained = {result, samples, records: training.log.records};
     if (training.step === options.steps) {
-      const {result, samples} = trained;
       folder.write(RESULT_FILE, JSON.stringify({config: runConfig(run), result, samples}, null, 2));
     }
     return {training, trained};
@@ -181,13 +179,18 @@ async function evaluate(
   };
 }
 
+/** What the model writes after each prompt; undefined where that was interrupted. */
 async function writeSamples(
   {kind, options, corpus}: ModelRun,
   model: LayersModel,
-): Promise<Sample[]> {
+  isInterrupted: () => Promise<boolean>,
+): Promise<Sample[] | undefined> {
   const {tokenizer, prompts} = corpus;
   const samples: Sample[] = [];
   for (const prompt of prompts) {
+    if (await isInterrupted()) {
+      return undefined;
+    }
     const ids = await generate(model, Array.from(tokenizer.encode(prompt)), {
       maxNewTokens: options.sampleTokens,
       temperature: options.temperature,
