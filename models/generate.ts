@@ -1,6 +1,7 @@
 import {div, reshape, slice, softmax, type Tensor, tensor2d, tidy} from '@tensorflow/tfjs-core';
 import type {LayersModel} from '@tensorflow/tfjs-layers';
 import {assert, assertCount} from '../src/asserts';
+import {randomNumbers} from '../src/random';
 
 export interface GenerateOptions {
   /** How many tokens to add. Default 64. */
@@ -44,14 +45,14 @@ export async function generate(
   checkOptions(options);
   assert(prompt.length > 0, () => 'generate: prompt must have at least one token, got none');
 
-  const random = seed == null ? Math.random : seededRandom(seed);
+  const vocabSize = model.outputs[0].shape.at(-1);
+  const max = vocabSize == null ? undefined : vocabSize - 1;
+  prompt.forEach((id) => assertCount('generate', 'prompt', id, {min: 0, max}));
+
+  const random = randomNumbers(seed);
   const ids = [...prompt];
   for (let i = 0; i < maxNewTokens; i++) {
     const probabilities = await predictNext(model, ids.slice(-length), length, options.temperature);
-    if (i === 0) {
-      const max = probabilities.length - 1;
-      prompt.forEach((id) => assertCount('generate', 'prompt', id, {min: 0, max}));
-    }
     const token = draw(probabilities, options, random);
     if (token === endToken) {
       break;
@@ -121,15 +122,4 @@ function checkOptions({maxNewTokens, temperature, topK, topP}: GenerateOptions) 
     topP == null || (topP > 0 && topP <= 1),
     () => `generate: topP must be above 0 and at most 1, got ${topP}`,
   );
-}
-
-/** Uniform numbers in [0, 1), the same for the same seed (mulberry32). */
-function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

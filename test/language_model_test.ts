@@ -215,12 +215,15 @@ describeEachBackend('generate', () => {
   test.each([
     [[], {}, 'generate: prompt must have at least one token, got none'],
     [[4], {}, 'generate: prompt must be an integer from 0 to 3, got 4'],
+    [[0, 1.5], {maxNewTokens: 0}, 'generate: prompt must be an integer from 0 to 3, got 1.5'],
     [[0], {temperature: -1}, 'generate: temperature must be a number of at least 0, got -1'],
     [[0], {topK: 0}, 'generate: topK must be an integer of at least 1, got 0'],
     [[0], {topP: 0}, 'generate: topP must be above 0 and at most 1, got 0'],
   ])('refuses %p with %p', async (prompt, options, message) => {
     const model = biasedModel(LOGITS);
+    const predict = jest.spyOn(model, 'predict');
     await expect(generate(model, prompt, options)).rejects.toThrow(message);
+    expect(predict).not.toHaveBeenCalled();
     model.dispose();
   });
 });
