@@ -65,7 +65,11 @@ export interface HonouredArguments {
   moeNormalizeExpertWeights?: number | null;
   /** The weight of the load-balancing loss; 0 computes none. Default 0.1. */
   moeLossWeight?: number;
-  /** Noise on the router's input, in training only: a factor within 1 ± this. Default null. */
+  /**
+   * Noise on the router's input, in training only: a factor within 1 ± this. With a `seed` the noise of
+   * the n-th call is always the same; a saved model does not keep n, so that one that is loaded to go
+   * on training begins with the noise of the first call again. Default null.
+   */
   moeJitterEps?: number | null;
   /** Accepted either way: the load-balancing loss is always computed in float32. Default false. */
   moeLblInFp32?: boolean;
@@ -256,7 +260,7 @@ export function resolveArguments(owner: string, config: MoEArguments): ResolvedA
 }
 
 function assertHonourable(owner: string, field: string, value: unknown) {
-  if (field in REFUSED) {
+  if (Object.hasOwn(REFUSED, field)) {
     const {neutral, why} = REFUSED[field as keyof RefusedArguments];
     assert(
       (value ?? neutral) === neutral,
@@ -265,7 +269,7 @@ function assertHonourable(owner: string, field: string, value: unknown) {
     return;
   }
   assert(
-    field in HONOURED || LAYER_FIELDS.includes(field),
+    Object.hasOwn(HONOURED, field) || LAYER_FIELDS.includes(field),
     () => `${owner}: ${field} is not a field of the configuration`,
   );
 }

@@ -54,6 +54,7 @@ const BAD: [config: Config, message: string | RegExp][] = [
   [{initMethod: 'normal'}, /initMethod must be an initializer or one of 'Zeros'.*, got 'normal'/],
   [{outputLayerInitMethod: 'relu'}, /outputLayerInitMethod must be an initializer or one of /],
   [{moeTopk: 2}, 'moeTopk is not a field of the configuration'],
+  [{constructor: 2}, 'constructor is not a field of the configuration'],
   [
     {moeExpertModelParallelism: true},
     'moeExpertModelParallelism must be false, since all experts are on one device, got true',

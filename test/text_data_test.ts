@@ -57,6 +57,12 @@ describe('a folder of text', () => {
     await expect(loadTextData(join(folder, 'file'))).rejects.toThrow('which is not a folder');
   });
 
+  it.each(['toString', '__proto__', 'constructor'])('takes %s for a folder', async (name) => {
+    await expect(loadTextData(name)).rejects.toThrow(
+      `data: must be 'moby-dick', 'sotu' or a folder of text files, got '${name}', which does not exist`,
+    );
+  });
+
   it('refuses an empty folder', async () => {
     await expect(loadTextData(folder)).rejects.toThrow(
       `data: folder '${folder}' must hold at least one text file, got none`,

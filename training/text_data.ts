@@ -19,7 +19,7 @@ export const PACKAGED_DATA = {'moby-dick': loadMobyDick, sotu: loadSotu};
  * @throws If the folder is missing, unreadable or holds no text, or a file in it is not UTF-8 text.
  */
 export async function loadTextData(source: string): Promise<TextDocument[]> {
-  return source in PACKAGED_DATA
+  return Object.hasOwn(PACKAGED_DATA, source)
     ? PACKAGED_DATA[source as keyof typeof PACKAGED_DATA]()
     : loadFolder(source);
 }
