@@ -1,7 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 import {activation, layers} from '../src/index';
 import {withFastMatMul} from './fast_mat_mul';
-import {feedForward, type FeedForwardWeights, gatherLoop, maskedLoop} from './feed_forward';
+import {
+  feedForward,
+  type FeedForwardWeights,
+  gatherLoop,
+  maskedLoop,
+  tokensOfExperts,
+} from './feed_forward';
 import type {Benchmark, Comparison, Run} from './harness';
 
 const [T, H, F] = [2048, 256, 1024];
@@ -63,17 +69,20 @@ function forward(): Comparison {
     shapes: {T, H, F, E},
     flops: FORWARD_FLOPS,
     contenders: {
-      dense: withFastMatMul(() => feedForward(x, dense)),
-      'dense, activation op': withFastMatMul(() => fusedFeedForward(x, dense)),
+      dense: withFastMatMul(() => fusedFeedForward(x, dense)),
+      'dense, GELU of tfjs ops': withFastMatMul(() => feedForward(x, dense)),
       dMoE: withFastMatMul(moe(layers.dMoE, E).inference(x)),
       'dMoE, sparse': withFastMatMul(moe(layers.dMoE, E, {mlpImpl: 'sparse'}).inference(x)),
       'MoE, capacity factor 1': withFastMatMul(moe(layers.moe, E).inference(x)),
-      'loop of gathers': withFastMatMul(() => gatherLoop(x, router, experts)),
+      'loop of gathers': withFastMatMul(async () =>
+        gatherLoop(x, router, experts, await tokensOfExperts(x, router)),
+      ),
       'loop over all experts': withFastMatMul(() => maskedLoop(x, router, experts)),
     },
   };
 }
 
+/** The dense layer with the activation of the experts, so that only the mixture differs. */
 function fusedFeedForward(x: tf.Tensor2D, {w1, w2}: FeedForwardWeights): tf.Tensor2D {
   return tf.matMul(activation(tf.matMul<tf.Tensor2D>(x, w1), 'gelu_new'), w2);
 }
@@ -90,12 +99,15 @@ function forwardAndBackward(title: string, withProduct: (run: Run) => Run): Comp
     shapes: {T, H, F, E},
     flops: 3 * FORWARD_FLOPS,
     contenders: {
-      dense: withProduct(training(() => feedForward(x, dense), dy)),
-      'dense, activation op': withProduct(training(() => fusedFeedForward(x, dense), dy)),
+      dense: withProduct(training(() => fusedFeedForward(x, dense), dy)),
+      'dense, GELU of tfjs ops': withProduct(training(() => feedForward(x, dense), dy)),
       dMoE: withProduct(moe(layers.dMoE, E).training(x, dy)),
       'dMoE, sparse': withProduct(moe(layers.dMoE, E, {mlpImpl: 'sparse'}).training(x, dy)),
       'MoE, capacity factor 1': withProduct(moe(layers.moe, E).training(x, dy)),
-      'loop of gathers': withProduct(training(() => gatherLoop(x, router, experts), dy)),
+      'loop of gathers': withProduct(async () => {
+        const tokens = await tokensOfExperts(x, router);
+        return training(() => gatherLoop(x, router, experts, tokens), dy)();
+      }),
       'loop over all experts': withProduct(training(() => maskedLoop(x, router, experts), dy)),
     },
   };

@@ -35,17 +35,22 @@ export function maskedLoop(
   return tf.addN(outputs);
 }
 
-/** Each expert on the tokens that chose it, which are read back, gathered and put back: top-1. */
+/** The tokens that choose each expert, read back from the backend: top-1. */
+export async function tokensOfExperts(x: tf.Tensor2D, router: tf.Tensor2D): Promise<number[][]> {
+  const tokens = Array.from({length: router.shape[1]}, (): number[] => []);
+  const chosen = await tf.argMax(tf.matMul(x, router), 1).data();
+  chosen.forEach((expert, token) => tokens[expert].push(token));
+  return tokens;
+}
+
+/** Each expert on the tokens that chose it, which are gathered and put back: top-1. */
 export function gatherLoop(
   x: tf.Tensor2D,
   router: tf.Tensor2D,
   experts: FeedForwardWeights[],
+  tokens: number[][],
 ): tf.Tensor2D {
-  const scores = tf.softmax(tf.matMul(x, router));
-  const chosen = tf.argMax(scores, 1);
-  const weights = tf.max(scores, 1, true);
-  const tokens: number[][] = experts.map(() => []);
-  chosen.dataSync().forEach((expert, token) => tokens[expert].push(token));
+  const weights = tf.max(tf.softmax(tf.matMul(x, router)), 1, true);
   const outputs = experts.flatMap((expert, e) =>
     tokens[e].length === 0 ? [] : [feedForward(gatherRows(x, tokens[e]), expert)],
   );

@@ -3,7 +3,13 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import {withFastMatMul} from '../benchmarks/fast_mat_mul';
-import {feedForward, gatherLoop, maskedLoop} from '../benchmarks/feed_forward';
+import {
+  feedForward,
+  type FeedForwardWeights,
+  gatherLoop,
+  maskedLoop,
+  tokensOfExperts,
+} from '../benchmarks/feed_forward';
 import {type Comparison, measure, median, type Run} from '../benchmarks/harness';
 import {describeMachine} from '../benchmarks/machine';
 import {plotReport} from '../benchmarks/plot';
@@ -190,29 +196,35 @@ describeEachBackend('the baselines of dMoE', () => {
     return {y: f(x), dx: tf.grad(loss)(x)};
   }
 
-  test.each([
-    ['maskedLoop', maskedLoop],
-    ['gatherLoop', gatherLoop],
-  ])('%s computes what dMoE does', (_, loop) => {
-    tf.tidy(() => {
-      const router = matrix(H, E, 3);
-      const experts = Array.from({length: E}, (_, e) => ({
-        w1: matrix(H, F, 4 + 2 * e),
-        w2: matrix(F, H, 5 + 2 * e),
-      }));
-      const layer = layers.dMoE({ffnHiddenSize: F, moeNumExperts: E, bias: false});
-      layer.build([null, H]);
-      layer.setWeights([
-        tf.transpose(router),
-        tf.concat(experts.map(({w1}) => tf.transpose(w1))),
-        tf.concat(experts.map(({w2}) => w2)),
-      ]);
-      const actual = outputAndGradient((x) => loop(x, router, experts));
-      const expected = outputAndGradient((x) => layer.apply(x) as tf.Tensor);
-      expectClose(actual.y, expected.y);
-      expectClose(actual.dx, expected.dx);
-    });
-  });
+  type Loop = (x: tf.Tensor2D, router: tf.Tensor2D, experts: FeedForwardWeights[]) => tf.Tensor;
+
+  async function expectOfDMoE(makeLoop: (x: tf.Tensor2D, router: tf.Tensor2D) => Promise<Loop>) {
+    const router = matrix(H, E, 3);
+    const experts = Array.from({length: E}, (_, e) => ({
+      w1: matrix(H, F, 4 + 2 * e),
+      w2: matrix(F, H, 5 + 2 * e),
+    }));
+    const layer = layers.dMoE({ffnHiddenSize: F, moeNumExperts: E, bias: false});
+    layer.build([null, H]);
+    layer.setWeights([
+      tf.transpose(router),
+      tf.concat(experts.map(({w1}) => tf.transpose(w1))),
+      tf.concat(experts.map(({w2}) => w2)),
+    ]);
+    const loop = await makeLoop(matrix(T, H, 1), router);
+    const actual = outputAndGradient((x) => loop(x, router, experts));
+    const expected = outputAndGradient((x) => layer.apply(x) as tf.Tensor);
+    expectClose(actual.y, expected.y);
+    expectClose(actual.dx, expected.dx);
+  }
+
+  test('maskedLoop computes what dMoE does', () => expectOfDMoE(async () => maskedLoop));
+
+  test('gatherLoop computes what dMoE does', () =>
+    expectOfDMoE(async (x, router) => {
+      const tokens = await tokensOfExperts(x, router);
+      return (...args) => gatherLoop(...args, tokens);
+    }));
 });
 
 describeEachBackend('withFastMatMul', () => {
