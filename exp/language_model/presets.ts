@@ -85,7 +85,7 @@ export const PRESETS = {
 export type PresetName = keyof typeof PRESETS;
 export const DEFAULT_PRESET: PresetName = 'mini';
 
-/** A size of the paper, trained as the MegaBlocks scripts train it but for the batch: see exp/dmoe. */
+/** A size of the paper, trained as MegaBlocks' scripts in its exp/dmoe train it, but for the batch. */
 function paperSizes(name: PaperPresetName, lr: number): Sizes {
   const {numLayers, hiddenSize, numHeads, sequenceLength, vocabSize} = LANGUAGE_MODEL_PRESETS[name];
   return {
