@@ -66,6 +66,10 @@ describe('sizes', () => {
     ['xs-64e', 839],
     ['small-64e', 3693],
     ['medium-64e', 13041],
+    // Not in the paper. By hand: 24 layers of 4 H^2 of attention and 64 experts of 8 H^2 each, the
+    // embeddings, and the little that the router, norms and biases have.
+    ['large-64e', 29300],
+    ['xl-64e', 52053],
   ] as const)('%s has %p million parameters', (name, millions) => {
     const {total, active} = countParameters(LANGUAGE_MODEL_PRESETS[name]);
     expect(Math.abs(total / 1e6 - millions)).toBeLessThanOrEqual(Math.max(0.5, 0.003 * millions));
