@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import {layers} from '../src/index';
 import type {MoEArguments} from '../layers/arguments';
+import {route} from '../layers/router';
 import {describeEachBackend} from './backends';
 import {expectClose} from './close';
 import {type Golden, readGolden} from './safetensors';
@@ -91,6 +92,26 @@ describeEachBackend('goldens of whole layers', () => {
       args: unknown;
     } as {tensors: Record<string, Golden>; args: GoldenArguments};
 
+    test.each(args.num_layers === 1 ? [''] : ['layers.0.', 'layers.1.'])('%srouter', (prefix) => {
+      const {moeTopK, moeNormalizeExpertWeights, uniformExpertAssignment} = toConfig(args);
+      tf.tidy(() => {
+        const weight = toTensor(tensors[`${prefix}param.router.layer.weight`]) as tf.Tensor2D;
+        const x = tf.reshape(toTensor(tensors.x), [-1, weight.shape[1]]) as tf.Tensor2D;
+        const {scores, expertWeights, expertIndices} = route(x, weight, {
+          topK: moeTopK!,
+          normalizeExpertWeights: moeNormalizeExpertWeights ?? null,
+          uniformExpertAssignment: uniformExpertAssignment ?? false,
+        });
+        const compare = (actual: tf.Tensor, name: string, tolerance?: number) => {
+          const {shape, values} = tensors[`${prefix}router.${name}`];
+          expectClose(actual, values, {shape, name, tolerance});
+        };
+        compare(scores, 'scores');
+        compare(expertWeights, 'expert_weights');
+        compare(expertIndices, 'expert_indices', 0);
+      });
+    });
+
     test.each(variants(args))('$name', ({config}) => {
       // Only numTensors tells leaks here: on wasm tfjs takes what tf.customGrad saves for a leak.
       tf.env().set('IS_TEST', !config.memoryOptimizedMlp);
@@ -116,6 +137,12 @@ describeEachBackend('goldens of whole layers', () => {
         const x = tf.variable(toTensor(tensors.x));
         const dy = toTensor(tensors.dy);
         const seen: Record<string, tf.Tensor> = {};
+        stack.forEach(({layer, prefix}) => {
+          layer.routingObserver = ({scores, tokensPerExpert}) => {
+            seen[`${prefix}router.scores`] = tf.keep(tf.clone(scores));
+            seen[`${prefix}tokens_per_expert`] = tf.keep(tf.clone(tokensPerExpert));
+          };
+        });
         const {value, grads} = tf.variableGrads(() => {
           const y = stack.reduce<tf.Tensor>(
             (y, {layer}) => layer.apply(y, {training: true}) as tf.Tensor,
@@ -138,12 +165,19 @@ describeEachBackend('goldens of whole layers', () => {
         expectClose(seen.router_zloss, zloss, {tolerance: TOLERANCE, name: 'router_zloss'});
         expectClose(value, tensors.loss.values, {tolerance: TOLERANCE, name: 'loss'});
         expectClose(grads[x.name], toTensor(tensors.dx), {tolerance: TOLERANCE, name: 'dx'});
-        for (const {prefix, weights} of stack) {
+        stack.forEach(({prefix, weights}, i) => {
+          const routed = `${prefix}tokens_per_expert`;
+          expectClose(seen[routed], tensors[routed].values, {tolerance: 0, name: routed});
+          if (i === 0) {
+            // The goldens have the scores that a later layer gives the first one's input.
+            const scores = `${prefix}router.scores`;
+            expectClose(seen[scores], toTensor(tensors[scores]), {name: scores});
+          }
           weights.forEach((weight, name) => {
             const wanted = toTensor(tensors[`${prefix}grad.${name}`]);
             expectClose(grads[weight.name], wanted, {tolerance: TOLERANCE, name});
           });
-        }
+        });
         tf.dispose([x, seen]);
       });
       stack.forEach(({weights}) => weights.forEach((weight) => weight.dispose()));
