@@ -14,13 +14,18 @@ export interface Report {
 type Column = [header: string, cell: (measurement: Measurement) => string | undefined];
 
 const COLUMNS: Column[] = [
-  ['median ms', ({medianMs}) => medianMs.toFixed(2)],
-  ['min ms', ({minMs}) => minMs.toFixed(2)],
+  ['median ms', ({medianMs}) => short(medianMs)],
+  ['min ms', ({minMs}) => short(minMs)],
   ['runs', ({runs}) => String(runs)],
   ['GFLOP/s', ({gflops}) => gflops?.toFixed(2)],
   ['GB/s', ({gbps}) => gbps?.toFixed(2)],
-  ['time / baseline', ({timeToBaseline}) => timeToBaseline.toFixed(2)],
+  ['time / baseline', ({timeToBaseline}) => short(timeToBaseline)],
 ];
+
+/** With two decimals, and with more where they would leave less than three digits. */
+function short(value: number): string {
+  return value < 1 ? value.toPrecision(3) : value.toFixed(2);
+}
 
 /** The measurements of a comparison as a table; the baseline is the first row. */
 export function formatTable({title, shapes, measurements}: Result): string {
