@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import {gatherRows, geluNew} from './tfjs_ops';
 
 // Feed-forward layers and mixtures of experts as they are written with TensorFlow.js alone.
 
@@ -12,12 +13,6 @@ export interface FeedForwardWeights {
 /** The dense layer. */
 export function feedForward(x: tf.Tensor2D, {w1, w2}: FeedForwardWeights): tf.Tensor2D {
   return tf.matMul(geluNew(tf.matMul(x, w1)), w2);
-}
-
-/** The tanh form of GELU. */
-function geluNew<T extends tf.Tensor>(x: T): T {
-  const inner = tf.mul(Math.sqrt(2 / Math.PI), tf.add(x, tf.mul(0.044715, tf.pow(x, 3))));
-  return tf.mul(tf.mul(0.5, x), tf.add(1, tf.tanh(inner)));
 }
 
 /** Every expert on every token, and a mask of the chosen ones: top-1. `router` is [H, E]. */
@@ -52,20 +47,14 @@ export function gatherLoop(
 ): tf.Tensor2D {
   const weights = tf.max(tf.softmax(tf.matMul(x, router)), 1, true);
   const outputs = experts.flatMap((expert, e) =>
-    tokens[e].length === 0 ? [] : [feedForward(gatherRows(x, tokens[e]), expert)],
+    tokens[e].length === 0 ? [] : [feedForward(gatherRows(x, rows(tokens[e])), expert)],
   );
   const order = tokens.flat();
   const inverse = new Array<number>(order.length);
   order.forEach((token, position) => (inverse[token] = position));
-  return tf.mul(gatherRows(tf.concat(outputs), inverse), weights);
+  return tf.mul(gatherRows(tf.concat(outputs), rows(inverse)), weights);
 }
 
-/** tf.gather with a gradient that every backend has; no row may be taken twice. */
-function gatherRows(x: tf.Tensor2D, rows: number[]): tf.Tensor2D {
-  const gather = tf.customGrad<tf.Tensor2D>((input) => ({
-    value: tf.gather(input as tf.Tensor2D, tf.tensor1d(rows, 'int32')),
-    gradFunc: (dy: tf.Tensor) =>
-      tf.scatterND(tf.tensor2d(rows, [rows.length, 1], 'int32'), dy, x.shape),
-  }));
-  return gather(x);
+function rows(values: number[]): tf.Tensor1D {
+  return tf.tensor1d(values, 'int32');
 }

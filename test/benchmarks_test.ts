@@ -2,6 +2,7 @@ import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import {toContender, type Work} from '../benchmarks/differentiable';
 import {withFastMatMul} from '../benchmarks/fast_mat_mul';
 import {
   feedForward,
@@ -12,8 +13,11 @@ import {
 } from '../benchmarks/feed_forward';
 import {type Comparison, measure, median, type Run} from '../benchmarks/harness';
 import {describeMachine} from '../benchmarks/machine';
+import {works as permuteWorks} from '../benchmarks/permute_bench';
 import {plotReport} from '../benchmarks/plot';
 import {formatTable, type Report, writeReport} from '../benchmarks/report';
+import {works as routingWorks} from '../benchmarks/routing_bench';
+import {works as transformerWorks} from '../benchmarks/transformer_bench';
 import {layers} from '../src/index';
 import {describeEachBackend} from './backends';
 import {expectClose} from './close';
@@ -181,8 +185,15 @@ describe('the report', () => {
   });
 });
 
+/** The check for leaks of tfjs takes what tf.customGrad saves on wasm, a copy, for one. */
+function ignoreSavedCopies() {
+  beforeAll(() => tf.env().set('IS_TEST', false));
+}
+
 // A baseline that computes something else would prove nothing.
 describeEachBackend('the baselines of dMoE', () => {
+  ignoreSavedCopies();
+
   const [T, H, F, E] = [12, 4, 6, 3];
   const matrix = (rows: number, columns: number, seed: number) =>
     tf.tensor2d(random(rows * columns, seed), [rows, columns]);
@@ -225,6 +236,43 @@ describeEachBackend('the baselines of dMoE', () => {
       const tokens = await tokensOfExperts(x, router);
       return (...args) => gatherLoop(...args, tokens);
     }));
+});
+
+describeEachBackend('all contenders compute the same:', () => {
+  ignoreSavedCopies();
+
+  const works: [string, () => Work][] = [
+    ...permuteWorks.map(named({T: 12, K: 2, H: 5, E: 3, B: 4})),
+    ...routingWorks.map(named({T: 12, K: 2, E: 3, B: 4, F: 8})),
+    ...transformerWorks.map(named({batch: 2, length: 6, H: 8, heads: 2, F: 10, V: 7})),
+  ];
+
+  function named<T>(sizes: T) {
+    return (work: (sizes: T) => Work): [string, () => Work] => [work.name, () => work(sizes)];
+  }
+
+  test.each(works)('%s', (_, makeWork) => {
+    tf.tidy(() => {
+      const {inputs, contenders} = makeWork();
+      const [baseline, ...others] = Object.values(contenders).map(
+        (contender) => toContender(contender).compute,
+      );
+      const y = baseline(...inputs);
+      for (const compute of others) {
+        expectClose(compute(...inputs), y, {name: 'y'});
+      }
+      if (inputs.length === 0) {
+        return;
+      }
+      const dy = tf.randomNormal(y.shape, 0, 1, 'float32', 9);
+      const expected = tf.grads(baseline)(inputs, dy);
+      for (const compute of others) {
+        tf.grads(compute)(inputs, dy).forEach((actual, i) =>
+          expectClose(actual, expected[i], {name: `gradient of input ${i}`}),
+        );
+      }
+    });
+  });
 });
 
 describeEachBackend('withFastMatMul', () => {
