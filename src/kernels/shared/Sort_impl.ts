@@ -14,8 +14,8 @@ export interface Pairs<Values> {
 }
 
 /** The digits of the low `endBit` bits, lowest first, all but the last equally wide. */
-export function digitsOf(endBit: number): Digit[] {
-  const width = Math.ceil(endBit / Math.ceil(endBit / MAX_DIGIT_BITS));
+export function digitsOf(endBit: number, maxBits = MAX_DIGIT_BITS): Digit[] {
+  const width = Math.ceil(endBit / Math.ceil(endBit / maxBits));
   const digits = [];
   for (let shift = 0; shift < endBit; shift += width) {
     digits.push({shift, bits: Math.min(width, endBit - shift)});

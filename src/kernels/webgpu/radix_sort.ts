@@ -1,0 +1,243 @@
+import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
+import type {TensorInfo} from '@tensorflow/tfjs-core';
+import {type Digit, digitsOf, type Pairs, sort} from '../shared/Sort_impl';
+import {makeOutput, type Program, runProgram, workgroupsFor} from './program';
+import {sumRows} from './row_sums';
+import {unroll} from './unroll';
+import {
+  COUNT_TILE,
+  COUNT_WORKGROUP_SIZE,
+  counterCopies,
+  countDeclarations,
+  countTile,
+} from './workgroup_counts';
+import {sumBefore} from './workgroup_sums';
+
+/** What a workgroup's memory holds the masks and counts of, 16 KiB. */
+const MAX_DIGIT_BITS = 8;
+
+const LANES = COUNT_WORKGROUP_SIZE;
+/** Keys a workgroup. */
+const TILE = COUNT_TILE;
+/** Lanes that share a mask, one bit each. */
+const TEAM = 32;
+const TEAMS = LANES / TEAM;
+/** Keys a lane. */
+const ROUNDS = TILE / LANES;
+
+/** Counters that keep counting the digits from waiting for each other. */
+const COUNTERS = 2048;
+
+/**
+ * The keys [N], int32, sorted by their low `endBit` bits, and where each came from, both [N]. Stable.
+ * All 32 bits order as signed integers, fewer by their value.
+ */
+export function radixSort(
+  backend: WebGPUBackend,
+  kernelName: string,
+  keys: TensorInfo,
+  endBit: number,
+): Pairs<TensorInfo> {
+  const made: TensorInfo[] = [];
+  const makePairs = () => {
+    const pairs = {
+      keys: makeOutput(backend, keys.shape, 'int32'),
+      indices: makeOutput(backend, keys.shape, 'int32'),
+    };
+    made.push(pairs.keys, pairs.indices);
+    return pairs;
+  };
+  const result = makePairs();
+  if (keys.shape[0] > 0) {
+    sort(keys, digitsOf(endBit, MAX_DIGIT_BITS), result, makePairs, (digit, from, to) =>
+      sortByDigit(backend, kernelName, digit, from, to),
+    );
+  }
+  made.slice(2).forEach((scratch) => backend.disposeData(scratch.dataId));
+  return result;
+}
+
+/** One pass: counts the digits of every tile, sums the counts, and moves the keys of every tile. */
+function sortByDigit(
+  backend: WebGPUBackend,
+  name: string,
+  {shift, bits}: Digit,
+  from: {keys: TensorInfo; indices?: TensorInfo},
+  to: Pairs<TensorInfo>,
+) {
+  const [size] = from.keys.shape;
+  const digits = 2 ** bits;
+  const tiles = workgroupsFor(size, TILE);
+  // With the sign bit flipped, negative keys come before the others.
+  const flip = shift + bits === 32 ? digits / 2 : 0;
+  const uniforms = {size, shift, flip};
+  const outputs = {sortedKeys: to.keys, sortedIndices: to.indices};
+  const inputs = {
+    keys: from.keys,
+    ...(from.indices == null ? {} : {indices: from.indices}),
+  };
+  const program = moveProgram(name, digits, from.indices != null, tiles > 1);
+  if (tiles === 1) {
+    runProgram(backend, program, {inputs, outputs, uniforms, workgroups: tiles});
+    return;
+  }
+  const counts = makeOutput(backend, [digits, tiles], 'int32');
+  const sums = makeOutput(backend, [digits, tiles], 'int32');
+  runProgram(backend, countProgram(name, digits), {
+    inputs: {keys: from.keys},
+    outputs: {counts},
+    uniforms: {...uniforms, tiles},
+    workgroups: tiles,
+  });
+  sumRows(backend, {name, x: counts, y: sums, exclusive: false});
+  runProgram(backend, program, {
+    inputs: {...inputs, sums},
+    outputs,
+    uniforms: {...uniforms, tiles},
+    workgroups: tiles,
+  });
+  [counts, sums].forEach((scratch) => backend.disposeData(scratch.dataId));
+}
+
+function digitOf(digits: number): string {
+  return `
+    fn digitOf(key : i32) -> u32 {
+      return ((u32(key) >> uniforms.shift) & ${digits - 1}u) ^ uniforms.flip;
+    }`;
+}
+
+/** One workgroup a tile. Counts lie digit by digit, so that those of a digit can be summed in a row. */
+function countProgram(name: string, digits: number): Program {
+  return {
+    name,
+    variant: `count ${digits}`,
+    inputs: {keys: 'i32'},
+    outputs: {counts: 'i32'},
+    uniforms: {size: 'u32', shift: 'u32', flip: 'u32', tiles: 'u32'},
+    workgroupSize: LANES,
+    declarations: () => [countDeclarations(COUNTERS), digitOf(digits)].join('\n'),
+    main: () =>
+      countTile({
+        begin: `(group * ${TILE}u)`,
+        end: 'uniforms.size',
+        bound: `${digits}u`,
+        copies: `${counterCopies(digits, COUNTERS)}u`,
+        load: (i) => `digitOf(keys[${i}])`,
+        store: (value, count) => `counts[${value} * uniforms.tiles + group] = ${count};`,
+      }),
+  };
+}
+
+/**
+ * One workgroup a tile, one team of 32 lanes a contiguous part of it, 32 keys at a time. The lanes of a
+ * team that have the same digit find each other in a mask, and so their ranks: what subgroups would
+ * vote on, on every device.
+ */
+function moveProgram(
+  name: string,
+  digits: number,
+  hasIndices: boolean,
+  hasOtherTiles: boolean,
+): Program {
+  const slots = TEAMS * digits;
+  return {
+    name,
+    variant: `move ${digits} ${hasIndices} ${hasOtherTiles}`,
+    inputs: {
+      keys: 'i32',
+      ...(hasIndices ? {indices: 'i32'} : {}),
+      ...(hasOtherTiles ? {sums: 'i32'} : {}),
+    },
+    outputs: {sortedKeys: 'i32', sortedIndices: 'i32'},
+    uniforms: {
+      size: 'u32',
+      shift: 'u32',
+      flip: 'u32',
+      ...(hasOtherTiles ? {tiles: 'u32'} : {}),
+    },
+    workgroupSize: LANES,
+    declarations: () => `
+      // Which lanes of a team have a digit, in this round; how many had it in the rounds before, and
+      // at last where the first of them goes.
+      var<workgroup> masks : array<atomic<u32>, ${slots}>;
+      var<workgroup> starts : array<i32, ${slots}>;
+      ${sumBefore('starts', digits)}
+      ${digitOf(digits)}`,
+    main: () => `
+      for (var i = lane; i < ${slots}u; i += ${LANES}u) {
+        atomicStore(&masks[i], 0u);
+        starts[i] = 0;
+      }
+      let team = lane / ${TEAM}u;
+      let bit = 1u << (lane % ${TEAM}u);
+      let first = group * ${TILE}u + team * ${TILE / TEAMS}u + lane % ${TEAM}u;
+      ${unroll(
+        ROUNDS,
+        (round) => `
+          let i${round} = first + ${round * TEAM}u;
+          let isKey${round} = i${round} < uniforms.size;
+          var key${round} = 0;
+          var index${round} = i32(i${round});
+          if (isKey${round}) {
+            key${round} = keys[i${round}];
+            ${hasIndices ? `index${round} = indices[i${round}];` : ''}
+          }
+          let slot${round} = team * ${digits}u + digitOf(key${round});`,
+      )}
+      workgroupBarrier();
+      ${unroll(
+        ROUNDS,
+        (round) => `
+          if (isKey${round}) { atomicOr(&masks[slot${round}], bit); }
+          workgroupBarrier();
+          let mask${round} = atomicLoad(&masks[slot${round}]);
+          let before${round} = countOneBits(mask${round} & (bit - 1u));
+          let rank${round} = starts[slot${round}] + i32(before${round});
+          workgroupBarrier();
+          // The first lane of a digit counts for all.
+          if (isKey${round} && before${round} == 0u) {
+            starts[slot${round}] += i32(countOneBits(mask${round}));
+            atomicStore(&masks[slot${round}], 0u);
+          }
+          workgroupBarrier();`,
+      )}
+
+      // One lane a digit: it goes behind all lower digits, those of the tiles before, and those of the
+      // teams before.
+      ${unroll(TEAMS, (team) => `var count${team} = 0;`)}
+      if (lane < ${digits}u) {
+        ${unroll(TEAMS, (team) => `count${team} = starts[${team * digits}u + lane];`)}
+      }
+      var tileCount = 0;
+      ${unroll(TEAMS, (team) => `tileCount += count${team};`)}
+      ${
+        hasOtherTiles
+          ? `
+            var total = 0;
+            var beforeTile = 0;
+            if (lane < ${digits}u) {
+              let row = lane * uniforms.tiles;
+              total = sums[row + uniforms.tiles - 1u];
+              beforeTile = sums[row + group] - tileCount;
+            }`
+          : `
+            let total = tileCount;
+            let beforeTile = 0;`
+      }
+      workgroupBarrier();
+      var start = sumBefore(total, lane) + beforeTile;
+      if (lane < ${digits}u) {
+        ${unroll(TEAMS, (team) => `starts[${team * digits}u + lane] = start; start += count${team};`)}
+      }
+      workgroupBarrier();
+      ${unroll(
+        ROUNDS,
+        (round) => `
+          if (isKey${round}) {
+            let position = starts[slot${round}] + rank${round};
+            sortedKeys[position] = key${round};
+            sortedIndices[position] = index${round};
+          }`,
+      )}`,
+  };
+}
