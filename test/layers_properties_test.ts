@@ -4,6 +4,7 @@ import type {MoEArguments} from '../layers/arguments';
 import {expertCapacity} from '../layers/experts/binned';
 import {describeEachBackend} from './backends';
 import {expectClose} from './close';
+import {withValues} from './deferred';
 
 // What must hold of a MoE layer whatever its weights: reference properties and edge cases.
 
@@ -58,6 +59,24 @@ function forwardAndBackward(layer: Layer, input: tf.Tensor): Record<string, tf.T
 function expectSame(a: Record<string, tf.Tensor>, b: Record<string, tf.Tensor>) {
   expect(Object.keys(a)).toEqual(Object.keys(b));
   Object.keys(a).forEach((name) => expectClose(a[name], b[name], {tolerance: 1e-4, name}));
+}
+
+/** As `withValues`, with the rows of matrices of H columns. */
+function withRows(tensors: tf.Tensor[], check: (...rows: number[][][]) => void) {
+  withValues(tensors, (...values) =>
+    check(
+      ...values.map((x) =>
+        Array.from({length: x.length / H}, (_, i) => Array.from(x.subarray(i * H, (i + 1) * H))),
+      ),
+    ),
+  );
+}
+
+/** x [n, H] with one element replaced. */
+function withElement(x: tf.Tensor, row: number, column: number, value: number): tf.Tensor {
+  const at = tf.buffer(x.shape, 'bool');
+  at.set(true, row, column);
+  return tf.where(at.toTensor(), tf.fill(x.shape, value), x);
 }
 
 /** Runs the test in a tidy, and frees the layers made by it. */
@@ -123,23 +142,22 @@ describeEachBackend('a MoE layer', () => {
       // All tokens are the same, so all eight go to one expert, which takes two.
       const x = tf.tile(noise([1, H]), [8, 1]);
       const {y, dx} = forwardAndBackward(layer, x);
-      const rows = (t: tf.Tensor) => t.arraySync() as number[][];
-      expect(rows(y)[0]).toEqual(rows(y)[1]);
-      expect(rows(y)[0]).not.toEqual(Array(H).fill(7));
-      rows(y)
-        .slice(2)
-        .forEach((row) => expect(row).toEqual(Array(H).fill(7)));
-      expect(rows(dx)[0]).not.toEqual(rows(dx)[2]);
+      withRows([y, dx], (y, dx) => {
+        expect(y[0]).toEqual(y[1]);
+        expect(y[0]).not.toEqual(Array(H).fill(7));
+        y.slice(2).forEach((row) => expect(row).toEqual(Array(H).fill(7)));
+        expect(dx[0]).not.toEqual(dx[2]);
+      });
     }));
 
   test('shows a token that is not finite where it is dropped, too', () =>
     withLayers((make) => {
       const config = {...BASE, moeNumExperts: 1, moeTopK: 1, moeCapacityFactor: 0.5};
-      const x = noise([4, H]).arraySync() as number[][];
-      x[3][2] = NaN;
-      const y = apply(make('moe', config), tf.tensor2d(x)).arraySync() as number[][];
-      expect(y.map((row) => row.map(Number.isNaN))).toEqual(
-        [false, false, false, true].map((bad) => Array(H).fill(bad)),
+      const x = withElement(noise([4, H]), 3, 2, NaN);
+      withRows([apply(make('moe', config), x)], (y) =>
+        expect(y.map((row) => row.map(Number.isNaN))).toEqual(
+          [false, false, false, true].map((bad) => Array(H).fill(bad)),
+        ),
       );
     }));
 
@@ -178,9 +196,9 @@ describeEachBackend('a MoE layer', () => {
         expectClose(apply(layer, first, true), tf.slice(apply(layer, two), [0, 0], [1, H]));
         expect(layer.calculateLosses()).toHaveLength(2);
         expect(apply(layer, tf.zeros([0, H]), true).shape).toEqual([0, H]);
-        layer
-          .calculateLosses()
-          .forEach((loss) => expect(loss.dataSync()).toEqual(Float32Array.of(0)));
+        withValues(layer.calculateLosses(), (...losses) =>
+          losses.forEach((loss) => expect(loss).toEqual(Float32Array.of(0))),
+        );
       }));
 
     test('gives experts without tokens a gradient of exactly zero', () =>
@@ -189,8 +207,10 @@ describeEachBackend('a MoE layer', () => {
         const x = tf.tile(noise([1, H]), [5, 1]);
         const grads = forwardAndBackward(layer, x);
         const perExpert = tf.sum(tf.abs(tf.reshape(grads['experts.mlp.w1'], [4, -1])), 1);
-        expect(Array.from(perExpert.dataSync()).filter((sum) => sum === 0)).toHaveLength(3);
-        expect(tf.all(tf.isFinite(grads['experts.mlp.w2'])).dataSync()[0]).toBe(1);
+        withValues([perExpert, grads['experts.mlp.w2']], (sums, dw2) => {
+          expect(Array.from(sums).filter((sum) => sum === 0)).toHaveLength(3);
+          expect(dw2.every(Number.isFinite)).toBe(true);
+        });
       }));
 
     test("makes the loss NaN where the router's input is not finite", () =>
@@ -204,11 +224,11 @@ describeEachBackend('a MoE layer', () => {
             moeZlossWeight: 0,
           });
           for (const bad of [NaN, Infinity, -Infinity]) {
-            const x = noise([6, H]).arraySync() as number[][];
-            x[3][2] = bad;
-            const y = apply(layer, tf.tensor2d(x)).arraySync() as number[][];
-            y.forEach((row, token) =>
-              row.forEach((value) => expect(Number.isNaN(value)).toBe(token === 3)),
+            const x = withElement(noise([6, H]), 3, 2, bad);
+            withRows([apply(layer, x)], (y) =>
+              y.forEach((row, token) =>
+                row.forEach((value) => expect(Number.isNaN(value)).toBe(token === 3)),
+              ),
             );
           }
         }
@@ -254,8 +274,11 @@ describeEachBackend('a MoE layer', () => {
         const x = noise([10, H]);
         apply(layer, x, true);
         apply(uniform, x, true);
-        expect(uniform.calculateLosses()[0].dataSync()[0]).toBeCloseTo(0.15, 6);
-        expect(layer.calculateLosses()[0].dataSync()[0]).toBeGreaterThan(0.15);
+        const losses = [uniform, layer].map((of) => of.calculateLosses()[0]);
+        withValues(losses, ([uniform], [skewed]) => {
+          expect(uniform).toBeCloseTo(0.15, 6);
+          expect(skewed).toBeGreaterThan(0.15);
+        });
       }));
 
     test('jitters the router in training only, and anew each time', () =>
@@ -266,11 +289,15 @@ describeEachBackend('a MoE layer', () => {
         const calm = apply(layer, x);
         const first = apply(layer, x, true);
         const second = apply(layer, x, true);
-        const same = (a: tf.Tensor, b: tf.Tensor) => tf.all(tf.equal(a, b)).dataSync()[0] === 1;
-        expect(same(calm, apply(layer, x))).toBe(true);
-        expect(same(calm, first)).toBe(false);
-        expect(same(first, second)).toBe(false);
-        expect(same(first, apply(make(kind, jittery), x, true))).toBe(true);
+        withValues(
+          [calm, apply(layer, x), first, second, apply(make(kind, jittery), x, true)],
+          (calm, calmAgain, first, second, firstAgain) => {
+            expect(calmAgain).toEqual(calm);
+            expect(first).not.toEqual(calm);
+            expect(second).not.toEqual(first);
+            expect(firstAgain).toEqual(first);
+          },
+        );
         layers.clearLoadBalancingLoss(layer);
         layers.clearRouterZloss(layer);
       }));
@@ -321,19 +348,30 @@ describeEachBackend('a MoE layer', () => {
         sharedExpert: true,
         seed: 0,
       };
-      const values = (layer: Layer) => layer.getWeights().map((w) => Array.from(w.dataSync()));
-      const first = values(make('dMoE', config));
-      expect(values(make('dMoE', config))).toEqual(first);
-      expect(values(make('dMoE', {...config, seed: 1}))).not.toEqual(first);
-      const starts = first.filter((w) => w.some((value) => value !== 0)).map(([value]) => value);
-      expect(new Set(starts).size).toBe(starts.length);
+      const [first, again, other] = [config, config, {...config, seed: 1}].map((config) =>
+        make('dMoE', config).getWeights(),
+      );
+      const count = first.length;
+      withValues([...first, ...again, ...other], (...values) => {
+        const [first, again, other] = [0, 1, 2].map((i) =>
+          values.slice(i * count, (i + 1) * count).map((w) => Array.from(w)),
+        );
+        expect(again).toEqual(first);
+        expect(other).not.toEqual(first);
+        const starts = first.filter((w) => w.some((value) => value !== 0)).map(([value]) => value);
+        expect(new Set(starts).size).toBe(starts.length);
+      });
       // Those of a linear layer are within 1 / sqrt(in).
       const up = weight(make('dMoE', config), 'up_proj.weight').read();
-      expect(tf.max(tf.abs(up)).dataSync()[0]).toBeLessThanOrEqual(1 / Math.sqrt(H));
+      withValues([tf.max(tf.abs(up))], ([largest]) =>
+        expect(largest).toBeLessThanOrEqual(1 / Math.sqrt(H)),
+      );
       const {mean, variance} = tf.moments(
         make('dMoE', {...config, ffnHiddenSize: 512}).getWeights()[1],
       );
-      expect(Math.abs(mean.dataSync()[0])).toBeLessThan(1e-3);
-      expect(Math.sqrt(variance.dataSync()[0])).toBeCloseTo(0.02, 3);
+      withValues([mean, variance], ([mean], [variance]) => {
+        expect(Math.abs(mean)).toBeLessThan(1e-3);
+        expect(Math.sqrt(variance)).toBeCloseTo(0.02, 3);
+      });
     }));
 });

@@ -3,6 +3,7 @@ import {layers, RouterStats} from '../src/index';
 import type {MoEArguments} from '../layers/arguments';
 import {describeEachBackend} from './backends';
 import {expectClose} from './close';
+import {withValues} from './deferred';
 
 // MoE layers in tf.layers' models: fit, evaluate, predict, save and load.
 
@@ -89,6 +90,13 @@ async function withoutLeaks(f: () => Promise<void>) {
   });
 }
 
+/** The values of scalars, which are disposed. */
+async function valuesOf(scalars: tf.Tensor[]): Promise<number[]> {
+  const values = await Promise.all(scalars.map((scalar) => scalar.data()));
+  tf.dispose(scalars);
+  return values.map(([value]) => value);
+}
+
 async function saveToMemory(model: tf.LayersModel): Promise<tf.io.ModelArtifacts> {
   let saved: tf.io.ModelArtifacts | undefined;
   await model.save(
@@ -123,7 +131,7 @@ describeEachBackend('a MoE layer', () => {
         expect(later.loss[5]).toBeLessThan(history.loss[0] as number);
       });
       // What evaluation gives is the loss alone; training adds the layer's own.
-      expect(layer.calculateLosses().map((loss) => loss.dataSync()[0])).toEqual([0, 0]);
+      expect(await valuesOf(layer.calculateLosses())).toEqual([0, 0]);
       tf.dispose([x, y]);
       model.dispose();
       optimizer.dispose();
@@ -135,27 +143,21 @@ describeEachBackend('a MoE layer', () => {
       const model = MODELS['in a model within a model'](layer);
       model.compile({optimizer: tf.train.sgd(0), loss: 'meanSquaredError'});
       await withoutLeaks(async () => {
-        const evaluate = () => {
-          const loss = model.evaluate(x, y) as tf.Scalar;
-          const [value] = loss.dataSync();
-          loss.dispose();
-          return value;
-        };
-        const loss = evaluate();
+        const evaluate = async () => (await valuesOf([model.evaluate(x, y) as tf.Scalar]))[0];
+        const loss = await evaluate();
         const {history} = await model.fit(x, y, {epochs: 1, verbose: 0, shuffle: false});
-        const own = tf.tidy(() => {
-          layer.apply(x, {training: true});
-          return layer.calculateLosses().map((loss) => loss.dataSync()[0]);
-        });
+        const own = await valuesOf(
+          tf.tidy(() => {
+            layer.apply(x, {training: true});
+            return layer.calculateLosses();
+          }),
+        );
         expect(own.every((value) => value > 0)).toBe(true);
         expect(history.loss[0]).toBeCloseTo(loss + own[0] + own[1], 5);
-        expect(evaluate()).toBe(loss);
+        expect(await evaluate()).toBe(loss);
         tf.dispose(model.predict(x));
-        const zeros = tf.tidy(() => [
-          layers.batchedLoadBalancingLoss(model).dataSync()[0],
-          layers.batchedRouterZloss(model).dataSync()[0],
-        ]);
-        expect(zeros).toEqual([0, 0]);
+        const zeros = [layers.batchedLoadBalancingLoss(model), layers.batchedRouterZloss(model)];
+        expect(await valuesOf(zeros)).toEqual([0, 0]);
       });
       tf.dispose([x, y]);
       model.dispose();
@@ -268,12 +270,8 @@ describeEachBackend('a MoE layer', () => {
     const layer = KINDS.dMoE();
     layer.build([null, H]);
     const call = (input: tf.Tensor) => tf.tidy(() => void layer.apply(input, {training: true}));
-    const losses = async () => {
-      const scalars = [layers.batchedLoadBalancingLoss(layer), layers.batchedRouterZloss(layer)];
-      const values = await Promise.all(scalars.map((loss) => loss.data()));
-      tf.dispose(scalars);
-      return values.map(([value]) => value);
-    };
+    const losses = () =>
+      valuesOf([layers.batchedLoadBalancingLoss(layer), layers.batchedRouterZloss(layer)]);
     const {numTensors} = tf.memory();
     call(other);
     const wanted = await losses();
@@ -418,11 +416,13 @@ describeEachBackend('a MoE layer', () => {
         const loss = tf.losses.meanSquaredError(y, model.apply(x, {training: true}) as tf.Tensor);
         const balancing = layers.batchedLoadBalancingLoss(model);
         const zloss = layers.batchedRouterZloss([model]);
-        expect(balancing.dataSync()[0]).toBeGreaterThan(0);
+        withValues([balancing], ([balancing]) => expect(balancing).toBeGreaterThan(0));
         return tf.addN([loss as tf.Scalar, balancing, zloss]);
       });
-      expect(Number.isFinite(value.dataSync()[0])).toBe(true);
-      expect(tf.max(tf.abs(grads[model.weights[0].name])).dataSync()[0]).toBeGreaterThan(0);
+      withValues([value, tf.max(tf.abs(grads[model.weights[0].name]))], ([value], [largest]) => {
+        expect(Number.isFinite(value)).toBe(true);
+        expect(largest).toBeGreaterThan(0);
+      });
     });
     layers.clearLoadBalancingLoss(model);
     layers.clearRouterZloss(model);
