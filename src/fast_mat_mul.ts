@@ -6,8 +6,9 @@ import {
   unregisterKernel,
 } from '@tensorflow/tfjs-core';
 import {fastMatMulConfigs as wasm} from './kernels/wasm/fast_mat_mul';
+import {fastMatMulConfigs as webgpu} from './kernels/webgpu/fast_mat_mul';
 
-const FAST_MAT_MUL: Record<string, KernelConfig[]> = {wasm};
+const FAST_MAT_MUL: Record<string, KernelConfig[]> = {wasm, webgpu};
 
 /**
  * Puts this library's product of matrices in the place of tfjs' own on the backend in use, for
@@ -22,6 +23,9 @@ const FAST_MAT_MUL: Record<string, KernelConfig[]> = {wasm};
  * in every backward pass of a dense layer; this one is not. There it also ends the copies that the tape
  * makes of every operand it keeps for the backward pass. Call it once, after the backend was set;
  * calling it again changes nothing. Results differ from tfjs' by float32 rounding only.
+ *
+ * On webgpu this one multiplies as the device was set up, so on matrix units where `setupWebGPU` was asked
+ * for half precision.
  *
  * @returns Whether the backend in use has a faster product; where it has not, nothing changes.
  */

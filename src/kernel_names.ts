@@ -161,6 +161,12 @@ export type ScatterWeightsGradAttrs = PermutationAttrs;
 // Products.
 
 /**
+ * How a product multiplies: in float32, or in half precision with float32 sums, on backends whose
+ * matrix units do that faster; the others multiply in float32. Default: as the backend was set up.
+ */
+export type Precision = 'float32' | 'float16';
+
+/**
  * a [N, K], b [E, K, M] (or [E, M, K] with transposeB), bins [E] -> [N, M]: the rows of every bin
  * times its expert's matrix. With transposeA: a [N, K], b [N, M] -> [E, K, M], the product of the
  * transposed rows of a with those of b, bin by bin; zero for an empty bin. Rows beyond the last bin
@@ -171,6 +177,7 @@ export type GroupedMatMulInputs = Record<'a' | 'b' | 'bins', TensorInfo>;
 export interface GroupedMatMulAttrs {
   transposeA: boolean;
   transposeB: boolean;
+  precision?: Precision;
 }
 
 /** The index of a block-sparse matrix, as the kernels take it. */
@@ -194,6 +201,7 @@ export interface SparseSize {
 export interface SparseAttrs extends SparseSize {
   transposeA: boolean;
   transposeB: boolean;
+  precision?: Precision;
 }
 
 /** a, b dense -> the blocks of a.b at the index, [nnz, B, B]; zero for blocks of column -1. */

@@ -1,0 +1,128 @@
+import {assert} from '../../asserts';
+import type {Precision} from '../../kernel_names';
+import {Magnitudes} from './magnitudes';
+import type {MatrixUnit} from './matmul_float16';
+import type {CompiledProgram} from './program';
+
+const MAX_UNIFORM_BUFFERS = 4096;
+
+/** What is kept for one device: compiled programs, uniforms, and whether it is lost. */
+export class DeviceState {
+  /** Bound in the place of a tensor without elements, since an empty binding is invalid. */
+  readonly emptyBuffer: GPUBuffer;
+  /** Of products that do not say. */
+  precision: Precision = 'float32';
+  /** What the matrix units multiply; null where there are none, or WGSL does not reach them. */
+  readonly matrixUnit: MatrixUnit | null;
+  readonly subgroupSize: number;
+  private magnitudesIfUsed?: Magnitudes;
+  private readonly pipelines = new Map<string, CompiledProgram>();
+  private readonly uniformBuffers = new Map<string, GPUBuffer>();
+  private lostMessage: string | null = null;
+
+  constructor(private readonly device: GPUDevice) {
+    this.emptyBuffer = device.createBuffer({size: 16, usage: GPUBufferUsage.STORAGE});
+    this.matrixUnit = findMatrixUnit(device);
+    this.subgroupSize = adapterInfo(device)?.subgroupMaxSize ?? 0;
+    void device.lost.then(({message}) => {
+      this.lostMessage = message || 'no reason was given';
+    });
+  }
+
+  /** @throws If the device is lost: whatever ran on it would silently compute nothing. */
+  assertAlive(kernelName: string) {
+    assert(
+      this.lostMessage == null,
+      () =>
+        `${kernelName}: the WebGPU device is lost (${this.lostMessage}); set the backend up again ` +
+        'and go on from the last checkpoint',
+    );
+  }
+
+  /** The program of this key, compiled at its first use. */
+  pipeline(key: string, compile: () => CompiledProgram): CompiledProgram {
+    let compiled = this.pipelines.get(key);
+    if (compiled == null) {
+      compiled = compile();
+      this.pipelines.set(key, compiled);
+    }
+    return compiled;
+  }
+
+  /** The largest magnitudes of tensors, for half precision. */
+  get magnitudes(): Magnitudes {
+    return (this.magnitudesIfUsed ??= new Magnitudes(this.device));
+  }
+
+  /** How many programs were compiled. */
+  get numPipelines(): number {
+    return this.pipelines.size;
+  }
+
+  /** A buffer with this content. Shapes repeat from step to step, so most buffers are found again. */
+  uniformBuffer(data: DataView): GPUBuffer {
+    const bytes = new Uint32Array(data.buffer);
+    const key = bytes.join();
+    let buffer = this.uniformBuffers.get(key);
+    if (buffer == null) {
+      if (this.uniformBuffers.size >= MAX_UNIFORM_BUFFERS) {
+        // Not destroyed: commands that are not submitted yet may need them.
+        this.uniformBuffers.clear();
+      }
+      buffer = this.device.createBuffer({
+        size: bytes.byteLength,
+        usage: GPUBufferUsage.UNIFORM,
+        mappedAtCreation: true,
+      });
+      new Uint32Array(buffer.getMappedRange()).set(bytes);
+      buffer.unmap();
+      this.uniformBuffers.set(key, buffer);
+    }
+    return buffer;
+  }
+}
+
+/** What Dawn says of an adapter and the WebGPU types do not know yet. */
+interface ExtendedAdapterInfo extends GPUAdapterInfo {
+  subgroupMatrixConfigs?: {
+    componentType: string;
+    resultComponentType: string;
+    M: number;
+    N: number;
+    K: number;
+  }[];
+}
+
+function adapterInfo(device: GPUDevice): ExtendedAdapterInfo | undefined {
+  return (device as {adapterInfo?: ExtendedAdapterInfo}).adapterInfo;
+}
+
+/** The largest unit that multiplies halves and sums in float32. */
+function findMatrixUnit(device: GPUDevice): MatrixUnit | null {
+  const needed = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'];
+  const info = adapterInfo(device);
+  // The lanes of a workgroup are dealt to subgroups of one size.
+  const oneSize = info?.subgroupMinSize === info?.subgroupMaxSize;
+  if (!oneSize || !needed.every((name) => device.features.has(name))) {
+    return null;
+  }
+  const units = (info?.subgroupMatrixConfigs ?? [])
+    .filter(
+      ({componentType, resultComponentType}) =>
+        componentType === 'f16' && resultComponentType === 'f32',
+    )
+    .map(({M, N, K}) => ({rows: M, columns: N, depth: K}))
+    .sort((a, b) => b.rows * b.columns * b.depth - a.rows * a.columns * a.depth);
+  return units[0] ?? null;
+}
+
+const states = new WeakMap<GPUDevice, DeviceState>();
+
+export function deviceState(device: GPUDevice): DeviceState {
+  let state = states.get(device);
+  if (state == null) {
+    state = new DeviceState(device);
+    states.set(device, state);
+  }
+  return state;
+}

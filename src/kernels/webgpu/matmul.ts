@@ -1,0 +1,77 @@
+import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
+import type {TensorInfo} from '@tensorflow/tfjs-core';
+import type {Precision} from '../../kernel_names';
+import {deviceState} from './device_state';
+import {magnitudeOf} from './magnitudes';
+import {float16Program} from './matmul_float16';
+import {float32Program} from './matmul_float32';
+import type {MatMulSource, Operand, TileSize} from './matmul_program';
+import {runProgram} from './program';
+import {chooseFloat16Tile, chooseFloat32Tile, type Problem} from './matmul_tiles';
+
+/** A product and its operands. */
+export interface MatMul {
+  source: MatMulSource;
+  a: TensorInfo;
+  b: TensorInfo;
+  y: TensorInfo;
+  /** The other inputs of the source. */
+  inputs?: Record<string, TensorInfo>;
+  uniforms: Record<string, number>;
+  /** Those that depend on the tile. */
+  tileUniforms?: (tile: TileSize) => Record<string, number>;
+  /** What the tile is chosen by. */
+  problem: Problem;
+  /** How many workgroups it takes. */
+  workgroups: (tile: TileSize) => number;
+  /** Default: the device's own. */
+  precision?: Precision;
+}
+
+/** Runs a product, on the matrix units where the precision allows them and the device has them. */
+export function runMatMul(backend: WebGPUBackend, product: MatMul) {
+  const {source, a, b, y, inputs, workgroups, problem} = product;
+  const uniforms = (tile: TileSize) => ({...product.uniforms, ...product.tileUniforms?.(tile)});
+  const state = deviceState(backend.device);
+  const {matrixUnit, subgroupSize} = state;
+  const operands = {[source.a.buffer]: a, [source.b.buffer]: b};
+  if ((product.precision ?? state.precision) === 'float16' && matrixUnit != null) {
+    const tile = chooseFloat16Tile(problem, matrixUnit);
+    const magnitudeA = magnitudeOf(backend, a);
+    const magnitudeB = magnitudeOf(backend, b);
+    runProgram(backend, float16Program(source, tile, matrixUnit, subgroupSize), {
+      inputs: {...operands, ...inputs, magnitudes: state.magnitudes.buffer},
+      outputs: {y},
+      uniforms: {...uniforms(tile), magnitudeA, magnitudeB},
+      workgroups: workgroups(tile),
+    });
+    return;
+  }
+  const tile = chooseFloat32Tile(problem, backend.device.limits);
+  runProgram(backend, float32Program(source, tile), {
+    inputs: {...operands, ...inputs},
+    outputs: {y},
+    uniforms: uniforms(tile),
+    workgroups: workgroups(tile),
+  });
+}
+
+/** How many elements of rows of this length are read or written at once. */
+export function vectorOf(...lengths: number[]): 1 | 4 {
+  return lengths.every((length) => length % 4 === 0) ? 4 : 1;
+}
+
+export function resultType(vector: 1 | 4): string {
+  return vector === 4 ? 'vec4<f32>' : 'f32';
+}
+
+/** A matrix as it lies, row by row; `sizes` names the uniforms that hold its outer and summed size. */
+export function denseOperand(
+  buffer: string,
+  depthIsInner: boolean,
+  vector: 1 | 4,
+  sizes: {outer: string; depth: string},
+): Operand {
+  const stride = depthIsInner ? sizes.depth : sizes.outer;
+  return {buffer, depthIsInner, vector, base: (lead) => `(${lead} * uniforms.${stride})`};
+}

@@ -1,0 +1,248 @@
+import {
+  matMulProgram,
+  type MatMulSource,
+  type Operand,
+  storeResult,
+  type TileSize,
+} from './matmul_program';
+import type {Program} from './program';
+
+/** A tile of half-precision products on the matrix units of the GPU. */
+export interface Float16Tile extends TileSize {
+  /** What one subgroup computes. */
+  subgroupRows: number;
+  subgroupColumns: number;
+}
+
+/** A shape that the matrix units multiply: [rows, depth] x [depth, columns]. */
+export interface MatrixUnit {
+  rows: number;
+  columns: number;
+  depth: number;
+}
+
+/** Halves between the rows of a panel, so that they begin in different banks. */
+const PADDING = 8;
+
+/** The exponent of the largest magnitude after scaling; halves end at 2^16. */
+const TARGET_EXPONENT = 14;
+
+/**
+ * The product on subgroup matrices: half-precision operands, float32 sums. The operands are scaled by
+ * powers of two, taken from their largest magnitude, and rounded while they are staged; the sums are
+ * scaled back. So whatever float32 holds neither overflows nor vanishes, and an element is rounded to 11
+ * bits unless it is 2^28 times smaller than the largest.
+ *
+ * A panel lies in workgroup memory as its operand lies in the buffer; the matrix units read it either
+ * way. The next panel is read while the present one is multiplied. The matrix units write whole tiles
+ * themselves; at ragged edges, and where there is an epilogue, the sums pass through the memory of the
+ * panels, a row of units at a time.
+ */
+export function float16Program(
+  source: MatMulSource,
+  tile: Float16Tile,
+  unit: MatrixUnit,
+  subgroupSize: number,
+): Program {
+  const {rows, columns, depth, subgroupRows, subgroupColumns} = tile;
+  const acrossColumns = columns / subgroupColumns;
+  const subgroups = (rows / subgroupRows) * acrossColumns;
+  const workgroupSize = subgroups * subgroupSize;
+  const panelA = panelLayout('A', source.a, rows, depth, 0);
+  const panelB = panelLayout('B', source.b, columns, depth, panelA.size);
+  const reads = [
+    stagingSlots(panelA, 'row', source.a, workgroupSize),
+    stagingSlots(panelB, 'column', source.b, workgroupSize),
+  ].flat();
+  const unitRows = subgroupRows / unit.rows;
+  const unitColumns = subgroupColumns / unit.columns;
+  const each = (count: number, f: (i: number) => string) =>
+    Array.from({length: count}, (_, i) => f(i)).join('\n');
+  // In vectors of two words, as everything in workgroup memory; padded as the panels are.
+  const scratchStride = (subgroupColumns + PADDING / 2) / 2;
+  const scratchSize = unit.rows * scratchStride;
+  const left = `subgroup_matrix_left<f16, ${unit.depth}, ${unit.rows}>`;
+  const right = `subgroup_matrix_right<f16, ${unit.columns}, ${unit.depth}>`;
+  const sum = `subgroup_matrix_result<f32, ${unit.columns}, ${unit.rows}>`;
+  const {resultVector, resultIndex, resultStride, epilogue} = source;
+
+  return matMulProgram(source, {
+    variant: `float16 ${rows}x${columns}x${depth} ${subgroupRows}x${subgroupColumns}`,
+    extensions: ['f16', 'subgroups', 'chromium_experimental_subgroup_matrix'],
+    builtins: {subgroup_id: 'u32', subgroup_invocation_id: 'u32'},
+    workgroupSize,
+    inputs: {magnitudes: 'u32'},
+    uniforms: {magnitudeA: 'u32', magnitudeB: 'u32'},
+    declarations: `
+      var<workgroup> panels : array<vec2u, ${Math.max(panelA.size + panelB.size, subgroups * scratchSize)}>;
+
+      /** The power of two that brings the largest magnitude, given by its bits, near the top of halves. */
+      fn scalingExponent(bits : u32) -> i32 {
+        let exponent = i32(bits >> 23u) - 127;
+        return select(clamp(${TARGET_EXPONENT} - exponent, -126, 126), 0, bits == 0u);
+      }
+
+      fn powerOfTwo(exponent : i32) -> f32 { return bitcast<f32>(u32(exponent + 127) << 23u); }
+
+      fn toHalves(x : vec4f) -> vec2u {
+        return vec2u(bitcast<u32>(vec2h(x.xy)), bitcast<u32>(vec2h(x.zw)));
+      }`,
+    main: () => `
+      ${source.tile(tile)}
+      let exponentA = scalingExponent(magnitudes[uniforms.magnitudeA]);
+      let exponentB = scalingExponent(magnitudes[uniforms.magnitudeB]);
+      let scaleA = powerOfTwo(exponentA);
+      let scaleB = powerOfTwo(exponentB);
+      let subgroupRow = subgroup_id / ${acrossColumns}u * ${subgroupRows}u;
+      let subgroupColumn = subgroup_id % ${acrossColumns}u * ${subgroupColumns}u;
+      ${each(unitRows, (i) => each(unitColumns, (j) => `var sum_${i}_${j} : ${sum};`))}
+      ${reads.map((slot) => slot.declare).join('\n')}
+      var panel = depthBegin;
+      if (panel < depthEnd) {
+        ${reads.map((slot) => slot.read).join('\n')}
+      }
+      while (panel < depthEnd) {
+        ${reads.map((slot) => slot.write).join('\n')}
+        workgroupBarrier();
+        panel += ${depth}u;
+        if (panel < depthEnd) {
+          ${reads.map((slot) => slot.read).join('\n')}
+        }
+        ${each(depth / unit.depth, (k) => {
+          const k0 = k * unit.depth;
+          return `{
+            ${each(unitRows, (i) => `let a_${i} = subgroupMatrixLoad<${left}, ${panelA.majorOf('row')}>(&panels, ${panelA.offset(`(subgroupRow + ${i * unit.rows}u)`, k0)}, ${panelA.stride}u);`)}
+            ${each(
+              unitColumns,
+              (j) => `{
+                let b = subgroupMatrixLoad<${right}, ${panelB.majorOf('column')}>(&panels, ${panelB.offset(`(subgroupColumn + ${j * unit.columns}u)`, k0)}, ${panelB.stride}u);
+                ${each(unitRows, (i) => `sum_${i}_${j} = subgroupMatrixMultiplyAccumulate(a_${i}, b, sum_${i}_${j});`)}
+              }`,
+            )}
+          }`;
+        })}
+        workgroupBarrier();
+      }
+      ${
+        epilogue == null
+          ? `
+      let exponent = exponentA + exponentB;
+      let isWhole = rowBegin + ${rows}u <= rowEnd && columnBegin + ${columns}u <= columnEnd;
+      if (isWhole && abs(exponent) < 126) {
+        let unscale = powerOfTwo(-exponent);
+        ${each(unitRows, (i) =>
+          each(unitColumns, (j) => {
+            const row = `(rowBegin + subgroupRow + ${i * unit.rows}u)`;
+            const column = `(columnBegin + subgroupColumn + ${j * unit.columns}u)`;
+            return `subgroupMatrixStore<row_major>(&y, ${resultIndex(row, column)} / ${resultVector}u, subgroupMatrixScalarMultiply(sum_${i}_${j}, unscale), ${resultStride} / ${resultVector}u);`;
+          }),
+        )}
+        return;
+      }`
+          : ''
+      }
+      // The smaller scale first, so that no product overflows on its way to a result that does not.
+      let unscaleFirst = powerOfTwo(-max(exponentA, exponentB));
+      let unscaleLast = powerOfTwo(-min(exponentA, exponentB));
+      let scratch = subgroup_id * ${scratchSize}u;
+      ${each(
+        unitRows,
+        (i) => `
+          ${each(unitColumns, (j) => `subgroupMatrixStore<row_major>(&panels, scratch + ${(j * unit.columns) / 2}u, sum_${i}_${j}, ${scratchStride}u);`)}
+          workgroupBarrier();
+          for (var slot = subgroup_invocation_id; slot < ${(unit.rows * subgroupColumns) / 4}u; slot += ${subgroupSize}u) {
+            let unitRow = slot / ${subgroupColumns / 4}u;
+            let unitColumn = slot % ${subgroupColumns / 4}u * 4u;
+            let row = rowBegin + subgroupRow + ${i * unit.rows}u + unitRow;
+            let column = columnBegin + subgroupColumn + unitColumn;
+            let at = scratch + unitRow * ${scratchStride}u + unitColumn / 2u;
+            let scaled = bitcast<vec4f>(vec4u(panels[at], panels[at + 1u]));
+            let value = scaled * unscaleFirst * unscaleLast;
+            ${storeResult(source, 'value', 'row', 'column')}
+          }
+          workgroupBarrier();`,
+      )}`,
+  });
+}
+
+interface PanelLayout {
+  name: 'A' | 'B';
+  depthIsInner: boolean;
+  leads: number;
+  inners: number;
+  /** Where the panel begins, its size and how far its leads lie apart, in vectors of four halves. */
+  begin: number;
+  size: number;
+  stride: number;
+  /** Where the unit of an outer index and a depth begins, in vectors. */
+  offset: (outer: string, depth: number) => string;
+  /** How the matrix units read it, given which axis of the operand is the outer one. */
+  majorOf: (outer: 'row' | 'column') => 'row_major' | 'col_major';
+}
+
+function panelLayout(
+  name: 'A' | 'B',
+  {depthIsInner}: Operand,
+  outerSize: number,
+  depth: number,
+  begin: number,
+): PanelLayout {
+  const [leads, inners] = depthIsInner ? [outerSize, depth] : [depth, outerSize];
+  const stride = (inners + PADDING) / 4;
+  return {
+    name,
+    depthIsInner,
+    leads,
+    inners,
+    begin,
+    size: leads * stride,
+    stride,
+    offset: (outer, k) =>
+      depthIsInner
+        ? `${begin + k / 4}u + ${outer} * ${stride}u`
+        : `${begin + k * stride}u + ${outer} / 4u`,
+    majorOf: (outer) => ((outer === 'row') === depthIsInner ? 'row_major' : 'col_major'),
+  };
+}
+
+interface StagingSlot {
+  declare: string;
+  read: string;
+  write: string;
+}
+
+/** How the invocations share the vectors of a panel: neighbours read along the inner axis. */
+function stagingSlots(
+  {name, leads, inners, begin, stride}: PanelLayout,
+  outer: 'row' | 'column',
+  {depthIsInner, base, hasLead = () => 'true'}: Operand,
+  workgroupSize: number,
+): StagingSlot[] {
+  const vectors = (leads * inners) / 4;
+  const [leadBegin, leadEnd, innerBegin, innerEnd] = depthIsInner
+    ? [`${outer}Begin`, `${outer}End`, 'panel', 'depthEnd']
+    : ['panel', 'depthEnd', `${outer}Begin`, `${outer}End`];
+  return Array.from({length: Math.ceil(vectors / workgroupSize)}, (_, s) => {
+    const id = `${name}_${s}`;
+    const guard = (s + 1) * workgroupSize <= vectors ? '' : `if (vector_${id} < ${vectors}u)`;
+    const position = `
+      let lead = vector_${id} / ${inners / 4}u;
+      let inner = vector_${id} % ${inners / 4}u;`;
+    return {
+      declare: `
+        let vector_${id} = lane + ${s * workgroupSize}u;
+        var staged_${id} = vec4f();`,
+      read: `${guard} {
+        ${position}
+        let at = ${leadBegin} + lead;
+        let inside = at < ${leadEnd};
+        let safe = select(0u, at, inside);
+        staged_${id} = load${name}(${base('safe')}, inside && ${hasLead('safe')}, ${innerBegin} + inner * 4u, ${innerEnd});
+      }`,
+      write: `${guard} {
+        ${position}
+        panels[${begin}u + lead * ${stride}u + inner] = toHalves(staged_${id} * scale${name});
+      }`,
+    };
+  });
+}
