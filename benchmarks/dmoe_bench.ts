@@ -115,15 +115,16 @@ function forwardAndBackward(title: string, withProduct: (run: Run) => Run): Comp
 
 function numbersOfExperts(): Comparison {
   const {x, dy} = randomTokens();
-  const runs = [8, 16, 32, 64].map((E) => [
-    `dMoE, E ${E}`,
-    withFastMatMul(moe(layers.dMoE, E).training(x, dy)),
-  ]);
+  const runs = [8, 16, 32, 64].map((E) => {
+    const run = withFastMatMul(moe(layers.dMoE, E).training(x, dy));
+    return [`dMoE, E ${E}`, run] as const;
+  });
   return {
     title: 'forward and backward by number of experts, useFastMatMul',
     shapes: {T, H, F},
     flops: 3 * FORWARD_FLOPS,
     contenders: Object.fromEntries(runs),
+    highlights: runs.slice(1).map(([name]) => name),
   };
 }
 
@@ -132,7 +133,10 @@ export const benchmark: Benchmark = {
   description: 'dMoE, top-1, beside the dense layer of the same FLOPs and what users write today',
   comparisons: [
     forward,
-    () => forwardAndBackward('forward and backward, useFastMatMul', withFastMatMul),
+    () => ({
+      ...forwardAndBackward('forward and backward, useFastMatMul', withFastMatMul),
+      highlights: ['dMoE', 'loop of gathers', 'loop over all experts'],
+    }),
     numbersOfExperts,
     () => forwardAndBackward('forward and backward, products of tfjs', (run) => run),
   ],

@@ -26,6 +26,7 @@ function product(): Comparison {
     title: 'product',
     shapes: {T, H, F, E},
     flops: 2 * T * H * F,
+    highlights: ['groupedMatMul'],
     contenders: {
       'tf.matMul': () => tf.matMul(x, dense),
       groupedMatMul: () => groupedMatMul(x, w, bins),
@@ -44,6 +45,7 @@ function rowGradient(): Comparison {
     title: 'gradient for the rows',
     shapes: {T, H, F, E},
     flops: 2 * T * H * F,
+    highlights: ['groupedMatMul, transposeB'],
     contenders: {
       'tf.matMul': () => tf.matMul(dy, denseT),
       'groupedMatMul, transposeB': () => groupedMatMul(dy, w, bins, {transposeB: true}),
@@ -62,6 +64,7 @@ function weightGradient(): Comparison {
     title: 'gradient for the matrices',
     shapes: {T, H, F, E},
     flops: 2 * T * H * F,
+    highlights: ['groupedMatMul, transposeA'],
     contenders: {
       'tf.matMul': () => tf.matMul(xT, dy),
       'groupedMatMul, transposeA': () => groupedMatMul(x, dy, bins, {transposeA: true}),

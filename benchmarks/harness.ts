@@ -19,6 +19,8 @@ export interface Comparison {
   bytes?: number;
   /** The contenders by name; the first is the baseline. */
   contenders: Record<string, Run>;
+  /** The contenders that the table of the README shows beside the baseline. */
+  highlights?: string[];
 }
 
 /** One file of benchmarks. */
@@ -41,7 +43,7 @@ export interface Measurement {
   timeToBaseline: number;
 }
 
-export interface Result extends Pick<Comparison, 'title' | 'shapes'> {
+export interface Result extends Pick<Comparison, 'title' | 'shapes' | 'highlights'> {
   measurements: Measurement[];
 }
 
@@ -77,7 +79,7 @@ export async function measure(
   effort: Effort,
   synchronize?: Synchronize,
 ): Promise<Result> {
-  const {title, shapes} = comparison;
+  const {title, shapes, highlights} = comparison;
   const contenders: Record<string, Contender> = {};
   for (const [name, run] of Object.entries(comparison.contenders)) {
     const repetitions = await warmUp(run, effort.warmUpRuns, synchronize);
@@ -88,6 +90,7 @@ export async function measure(
   return {
     title,
     shapes,
+    highlights,
     measurements: Object.entries(contenders).map(([name, contender]) =>
       summarize(name, contender, baseline, comparison),
     ),

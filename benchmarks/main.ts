@@ -5,14 +5,16 @@ import {relative} from 'node:path';
 import {BACKENDS, startBackend} from './backend';
 import {type Benchmark, type Effort, measure, type Result, type Synchronize} from './harness';
 import {describeMachine} from './machine';
+import {formatMarkdown, readReports} from './markdown';
 import {plotReport} from './plot';
-import {formatTable, writeReport} from './report';
+import {formatTable, type Report, writeReport} from './report';
 
 interface Options extends Effort {
   only?: string;
   backend: string;
   plot: boolean;
   list: boolean;
+  markdown: boolean;
   folder: string;
 }
 
@@ -25,6 +27,16 @@ export async function main(args: string[], benchmarks: Benchmark[]) {
   }
   if (options.list) {
     chosen.forEach(({name, description}) => console.log(`${name}: ${description}`));
+    return;
+  }
+  if (options.markdown) {
+    const reports = readReports(options.folder);
+    const isChosen = ({benchmark}: Report) => chosen.some(({name}) => name === benchmark);
+    const markdown = formatMarkdown(reports.filter(isChosen));
+    if (markdown === '') {
+      throw new Error(`no report in ${options.folder} has a row for it; run the benchmarks first`);
+    }
+    console.log(markdown);
     return;
   }
   const synchronize = await startBackend(options.backend);
@@ -86,7 +98,8 @@ function parse(args: string[]): Options {
     .option('--warm-up-runs <number>', 'how often each contender runs before', positive, 1)
     .option('--plot', 'draw each report as an SVG', false)
     .option('--list', 'list the benchmarks and end', false)
-    .option('--folder <path>', 'where the reports go', 'runs/bench')
+    .option('--markdown', "print the README's table from the reports there are, and end", false)
+    .option('--folder <path>', 'where the reports are', 'runs/bench')
     .parse(args, {from: 'user'})
     .opts<Options>();
 }

@@ -38,6 +38,7 @@ function sortComparison(): Comparison {
     title: 'sort',
     shapes,
     bytes,
+    highlights: ['sort'],
     contenders: {
       'memory copy': memoryCopy(bytes),
       sort: () => sort(experts, endBit),
@@ -54,6 +55,7 @@ function gatherComparison(): Comparison {
     title: 'gather',
     shapes,
     bytes,
+    highlights: ['gather'],
     contenders: {
       'memory copy': memoryCopy(bytes),
       gather: () => gather(x, indices, binIds, bins, 1),
@@ -72,6 +74,7 @@ function scatterComparison(): Comparison {
     title: 'scatter',
     shapes,
     bytes,
+    highlights: ['scatter, weighted'],
     contenders: {
       'memory copy': memoryCopy(bytes),
       scatter: () => scatter(x, indices, binIds, null, bins, 1),
@@ -90,6 +93,7 @@ function permutationComparison(): Comparison {
     title: 'sort, gather and scatter',
     shapes,
     bytes,
+    highlights: ['sort, gather and scatter'],
     contenders: {
       'memory copy': memoryCopy(bytes),
       'sort, gather and scatter': () => {

@@ -14,25 +14,29 @@ export interface Report {
 type Column = [header: string, cell: (measurement: Measurement) => string | undefined];
 
 const COLUMNS: Column[] = [
-  ['median ms', ({medianMs}) => short(medianMs)],
-  ['min ms', ({minMs}) => short(minMs)],
+  ['median ms', ({medianMs}) => formatNumber(medianMs)],
+  ['min ms', ({minMs}) => formatNumber(minMs)],
   ['runs', ({runs}) => String(runs)],
   ['GFLOP/s', ({gflops}) => gflops?.toFixed(2)],
   ['GB/s', ({gbps}) => gbps?.toFixed(2)],
-  ['time / baseline', ({timeToBaseline}) => short(timeToBaseline)],
+  ['time / baseline', ({timeToBaseline}) => formatNumber(timeToBaseline)],
 ];
 
 /** With two decimals, and with more where they would leave less than three digits. */
-function short(value: number): string {
+export function formatNumber(value: number): string {
   return value < 1 ? value.toPrecision(3) : value.toFixed(2);
+}
+
+export function formatSizes(shapes: Result['shapes']): string {
+  const sizes = Object.entries(shapes).map(([name, size]) => `${name} ${size}`);
+  return sizes.join(', ');
 }
 
 /** The measurements of a comparison as a table; the baseline is the first row. */
 export function formatTable({title, shapes, measurements}: Result): string {
-  const sizes = Object.entries(shapes).map(([name, size]) => `${name} ${size}`);
   const columns = COLUMNS.filter(([, cell]) => measurements.some((row) => cell(row) != null));
   const rows = [
-    [`${title} (${sizes.join(', ')})`, ...columns.map(([header]) => header)],
+    [`${title} (${formatSizes(shapes)})`, ...columns.map(([header]) => header)],
     ...measurements.map((row) => [row.name, ...columns.map(([, cell]) => cell(row) ?? '')]),
   ];
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));

@@ -13,6 +13,7 @@ import {
 } from '../benchmarks/feed_forward';
 import {type Comparison, measure, median, type Run} from '../benchmarks/harness';
 import {describeMachine} from '../benchmarks/machine';
+import {formatMarkdown, readReports} from '../benchmarks/markdown';
 import {works as permuteWorks} from '../benchmarks/permute_bench';
 import {plotReport} from '../benchmarks/plot';
 import {formatTable, type Report, writeReport} from '../benchmarks/report';
@@ -175,9 +176,25 @@ describe('the report', () => {
     try {
       const path = writeReport(join(folder, 'new'), report);
       expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(report);
+      expect(readReports(join(folder, 'new'))).toEqual([report]);
+      expect(readReports(join(folder, 'missing'))).toEqual([]);
     } finally {
       rmSync(folder, {recursive: true});
     }
+  });
+
+  test('gives the highlights to the README, a table for each machine', () => {
+    const [result] = report.results;
+    const highlighted = {...report, results: [result, {...result, highlights: ['contender']}]};
+    const on = (backend: string) => ({
+      ...highlighted,
+      machine: {...report.machine, backend, cpu: 'Chip', cores: 2},
+    });
+    const [here, , , , row, , there] = formatMarkdown([on('cpu'), on('wasm'), report]).split('\n');
+    expect(here).toMatch(/^`cpu`, Chip, 2 cores, .*, TensorFlow.js 4/);
+    expect(row).toBe('| work (T 8, H 2) | contender | 6.00 | baseline | 4.00 | 1.50 |');
+    expect(there).toMatch(/^`wasm`, /);
+    expect(formatMarkdown([report])).toBe('');
   });
 
   test('is drawn as an SVG', () => {
