@@ -1,18 +1,48 @@
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs';
+import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
+import {setupWebGPU} from '../src/webgpu';
 import type {Synchronize} from './harness';
 
-export const BACKENDS = ['cpu', 'wasm'];
+export interface StartedBackend {
+  /** What computes, if not the CPU. */
+  gpu?: string;
+  /** How to wait for it, if it computes after a run has returned. */
+  synchronize?: Synchronize;
+  /** Ends what would keep the process alive. */
+  dispose?: () => void;
+}
 
-/**
- * Starts one of BACKENDS, with tfjs' own products: the benchmarks choose theirs.
- *
- * @returns How to wait for it, if it computes after a run has returned; cpu and wasm do not.
- */
-export async function startBackend(name: string): Promise<Synchronize | undefined> {
+const STARTERS: Record<string, () => Promise<StartedBackend>> = {
+  cpu: () => startTfjs('cpu'),
+  wasm: () => startTfjs('wasm'),
+  webgpu: startWebGPU,
+};
+
+export const BACKENDS = Object.keys(STARTERS);
+
+/** Starts one of BACKENDS, with tfjs' own products: the benchmarks choose theirs. */
+export function startBackend(name: string): Promise<StartedBackend> {
+  return STARTERS[name]();
+}
+
+async function startTfjs(name: string): Promise<StartedBackend> {
   if (!(await tf.setBackend(name))) {
     throw new Error(`the ${name} backend did not start`);
   }
-  return undefined;
+  return {};
+}
+
+/** On whatever there is, even a GPU in software: the report says which. */
+async function startWebGPU(): Promise<StartedBackend> {
+  const {adapter, dispose} = await setupWebGPU({allowSoftware: true});
+  const synchronize = async () => {
+    const backend = tf.backend() as WebGPUBackend;
+    backend.ensureCommandEncoderReady();
+    backend.endComputePassEncoder();
+    backend.submitQueue();
+    await backend.queue.onSubmittedWorkDone();
+  };
+  return {gpu: adapter, synchronize, dispose};
 }

@@ -4,6 +4,8 @@ import {availableParallelism, cpus, platform, release, totalmem} from 'node:os';
 /** What a figure depends on besides the code. */
 export interface Machine {
   cpu: string;
+  /** Where a GPU computes. */
+  gpu?: string;
   cores: number;
   memoryGiB: number;
   system: string;
@@ -12,9 +14,10 @@ export interface Machine {
   backend: string;
 }
 
-export function describeMachine(): Machine {
+export function describeMachine(gpu?: string): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    gpu,
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     system: `${platform()} ${release()}`,

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import {InvalidArgumentError, Option, program} from 'commander';
 import {writeFileSync} from 'node:fs';
 import {relative} from 'node:path';
-import {BACKENDS, startBackend} from './backend';
+import {BACKENDS, startBackend, type StartedBackend} from './backend';
 import {type Benchmark, type Effort, measure, type Result, type Synchronize} from './harness';
 import {describeMachine} from './machine';
 import {formatMarkdown, readReports} from './markdown';
@@ -39,16 +39,20 @@ export async function main(args: string[], benchmarks: Benchmark[]) {
     console.log(markdown);
     return;
   }
-  const synchronize = await startBackend(options.backend);
-  for (const benchmark of chosen) {
-    await runBenchmark(benchmark, options, synchronize);
+  const backend = await startBackend(options.backend);
+  try {
+    for (const benchmark of chosen) {
+      await runBenchmark(benchmark, options, backend);
+    }
+  } finally {
+    backend.dispose?.();
   }
 }
 
 async function runBenchmark(
   {name, description, comparisons}: Benchmark,
   options: Options,
-  synchronize?: Synchronize,
+  {gpu, synchronize}: StartedBackend,
 ) {
   console.log(`\n${name}: ${description}`);
   const results: Result[] = [];
@@ -61,7 +65,7 @@ async function runBenchmark(
     benchmark: name,
     description,
     date: new Date().toISOString(),
-    machine: describeMachine(),
+    machine: describeMachine(gpu),
     results,
   };
   const path = writeReport(options.folder, report);

@@ -43,6 +43,7 @@ function formatRows({results}: Report): string[] {
   });
 }
 
-function describe({backend, cpu, cores, system, node, tfjs}: Machine): string {
-  return `\`${backend}\`, ${cpu}, ${cores} cores, ${system}, Node.js ${node}, TensorFlow.js ${tfjs}`;
+function describe({backend, cpu, gpu, cores, system, node, tfjs}: Machine): string {
+  const chip = gpu ?? `${cpu}, ${cores} cores`;
+  return `\`${backend}\`, ${chip}, ${system}, Node.js ${node}, TensorFlow.js ${tfjs}`;
 }

@@ -22,7 +22,7 @@ export function plotReport({benchmark, machine, results}: Report): string {
     backgroundColor: '#fff',
     textStyle: {fontFamily: 'sans-serif'},
     title: [
-      {text: benchmark, subtext: `${machine.backend}, ${machine.cpu}`, left: MARGIN},
+      {text: benchmark, subtext: `${machine.backend}, ${machine.gpu ?? machine.cpu}`, left: MARGIN},
       ...results.map((result, i) => ({
         text: `${result.title}, ${rate(result).unit}`,
         textStyle: {fontSize: 13},
