@@ -1,0 +1,70 @@
+import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
+import {util} from '@tensorflow/tfjs-core';
+import {kernelConfig} from '../../kernel';
+import {AdamW, type AdamWAttrs, type AdamWInputs} from '../../kernel_names';
+import {adamWFactors} from '../shared/AdamW_impl';
+import {type FloatType, floatType, lengthOf} from './float_wgsl';
+import {makeOutput, type Program, runProgram, workgroupsFor} from './program';
+
+const WORKGROUP_SIZE = 256;
+
+/** One invocation a vector of elements, of the parameter and of all that belongs to it. */
+function adamWProgram(type: FloatType): Program {
+  return {
+    name: AdamW,
+    variant: type,
+    inputs: {value: type, gradient: type, firstMoment: type, secondMoment: type},
+    outputs: {newValue: type, newFirstMoment: type, newSecondMoment: type},
+    uniforms: {
+      length: 'u32',
+      beta1: 'f32',
+      beta2: 'f32',
+      // In float32, 1 - beta would have lost the last digits of beta.
+      oneMinusBeta1: 'f32',
+      oneMinusBeta2: 'f32',
+      epsilon: 'f32',
+      stepSize: 'f32',
+      decay: 'f32',
+      secondMomentScale: 'f32',
+    },
+    workgroupSize: WORKGROUP_SIZE,
+    main: () => `
+      if (index >= uniforms.length) { return; }
+      let g = gradient[index];
+      let m = uniforms.beta1 * firstMoment[index] + uniforms.oneMinusBeta1 * g;
+      let v = uniforms.beta2 * secondMoment[index] + uniforms.oneMinusBeta2 * g * g;
+      let deviation = sqrt(v * uniforms.secondMomentScale) + uniforms.epsilon;
+      newFirstMoment[index] = m;
+      newSecondMoment[index] = v;
+      newValue[index] = uniforms.decay * value[index] - uniforms.stepSize * m / deviation;`,
+  };
+}
+
+export const adamWConfig = kernelConfig<AdamWInputs, AdamWAttrs, WebGPUBackend>(
+  AdamW,
+  'webgpu',
+  ({inputs: {value, gradient, firstMoment, secondMoment}, attrs, backend}) => {
+    const [newValue, newFirstMoment, newSecondMoment] = [0, 1, 2].map(() =>
+      makeOutput(backend, value.shape),
+    );
+    const size = util.sizeFromShape(value.shape);
+    const type = floatType(size);
+    const length = size / lengthOf(type);
+    const {beta1, beta2, epsilon} = attrs;
+    runProgram(backend, adamWProgram(type), {
+      inputs: {value, gradient, firstMoment, secondMoment},
+      outputs: {newValue, newFirstMoment, newSecondMoment},
+      uniforms: {
+        length,
+        beta1,
+        beta2,
+        oneMinusBeta1: 1 - beta1,
+        oneMinusBeta2: 1 - beta2,
+        epsilon,
+        ...adamWFactors(attrs),
+      },
+      workgroups: workgroupsFor(length, WORKGROUP_SIZE),
+    });
+    return [newValue, newFirstMoment, newSecondMoment];
+  },
+);
