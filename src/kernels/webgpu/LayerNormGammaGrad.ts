@@ -1,0 +1,126 @@
+import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
+import {kernelConfig} from '../../kernel';
+import {
+  LayerNormGammaGrad,
+  type LayerNormGammaGradAttrs,
+  type LayerNormGammaGradInputs,
+} from '../../kernel_names';
+import {rowStatistics} from './layer_norm_wgsl';
+import {makeOutput, type Program, runProgram} from './program';
+import {WorkgroupRow} from './workgroup_row';
+import {workgroupReduction} from './workgroup_reduction';
+
+/** Enough to fill a large GPU several times over. */
+const MAX_CHUNKS = 2048;
+
+/**
+ * One workgroup a chunk of rows and as many columns as its lanes sum in registers: all of them, if the
+ * rows are short. It goes from row to row.
+ */
+function chunkSumsProgram(row: WorkgroupRow): Program {
+  const {type, workgroupSize} = row;
+  const x = row.value('x', 'x[begin + at]');
+  return {
+    name: LayerNormGammaGrad,
+    variant: `chunks ${row.variant}`,
+    inputs: {x: type, dy: type},
+    outputs: {sums: type},
+    uniforms: {
+      numRows: 'u32',
+      length: 'u32',
+      size: 'f32',
+      epsilon: 'f32',
+      chunks: 'u32',
+      rowsPerChunk: 'u32',
+    },
+    workgroupSize,
+    declarations: () => workgroupReduction({name: 'sumOverRow', type: 'f32', size: workgroupSize}),
+    main: () => `
+      let chunk = group % uniforms.chunks;
+      let columnBegin = group / uniforms.chunks * ${row.slots * workgroupSize}u;
+      if (columnBegin >= uniforms.length) { return; }
+      ${row.eachSlot((slot) => `var sum_${slot} = ${type}();`)}
+      let rowEnd = min((chunk + 1) * uniforms.rowsPerChunk, uniforms.numRows);
+      for (var row = chunk * uniforms.rowsPerChunk; row < rowEnd; row++) {
+        let begin = row * uniforms.length;
+        ${row.read(x)}
+        ${rowStatistics(row, x)}
+        ${row.eachSlot(
+          (slot) => `
+            {
+              let at = columnBegin + lane + ${slot * workgroupSize}u;
+              if (at < uniforms.length) {
+                let normal = (${row.inRegisters ? `x_${slot}` : 'x[begin + at]'} - mean) * scale;
+                sum_${slot} += dy[begin + at] * normal;
+              }
+            }`,
+        )}
+      }
+      ${row.eachSlot(
+        (slot) => `
+          {
+            let at = columnBegin + lane + ${slot * workgroupSize}u;
+            if (at < uniforms.length) { sums[chunk * uniforms.length + at] = sum_${slot}; }
+          }`,
+      )}`,
+  };
+}
+
+const COLUMNS = 8;
+const SLICES = 32;
+
+/** One workgroup eight columns, which one read brings in; its lanes share the chunks. */
+function sumOfChunksProgram(): Program {
+  const workgroupSize = COLUMNS * SLICES;
+  return {
+    name: LayerNormGammaGrad,
+    variant: 'sum of chunks',
+    inputs: {sums: 'f32'},
+    outputs: {dgamma: 'f32'},
+    uniforms: {size: 'u32', chunks: 'u32'},
+    workgroupSize,
+    declarations: () => `var<workgroup> partials : array<f32, ${workgroupSize}>;`,
+    main: () => `
+      let column = group * ${COLUMNS}u + lane % ${COLUMNS}u;
+      var sum = 0.0;
+      if (column < uniforms.size) {
+        for (var chunk = lane / ${COLUMNS}u; chunk < uniforms.chunks; chunk += ${SLICES}u) {
+          sum += sums[chunk * uniforms.size + column];
+        }
+      }
+      partials[lane] = sum;
+      workgroupBarrier();
+      if (lane < ${COLUMNS}u && column < uniforms.size) {
+        var total = 0.0;
+        for (var i = lane; i < ${workgroupSize}u; i += ${COLUMNS}u) { total += partials[i]; }
+        dgamma[column] = total;
+      }`,
+  };
+}
+
+export const layerNormGammaGradConfig = kernelConfig<
+  LayerNormGammaGradInputs,
+  LayerNormGammaGradAttrs,
+  WebGPUBackend
+>(LayerNormGammaGrad, 'webgpu', ({inputs: {x, dy}, attrs: {epsilon}, backend}) => {
+  const [numRows, size] = x.shape;
+  const dgamma = makeOutput(backend, [size]);
+  const row = new WorkgroupRow(size);
+  const rowsPerChunk = Math.ceil(numRows / MAX_CHUNKS);
+  const chunks = numRows === 0 ? 0 : Math.ceil(numRows / rowsPerChunk);
+  const sums = makeOutput(backend, [chunks, size]);
+  runProgram(backend, chunkSumsProgram(row), {
+    inputs: {x, dy},
+    outputs: {sums},
+    uniforms: {numRows, length: row.length, size, epsilon, chunks, rowsPerChunk},
+    workgroups: chunks * Math.ceil(row.length / (row.slots * row.workgroupSize)),
+  });
+  runProgram(backend, sumOfChunksProgram(), {
+    inputs: {sums},
+    outputs: {dgamma},
+    uniforms: {size, chunks},
+    workgroups: Math.ceil(size / COLUMNS),
+  });
+  backend.disposeData(sums.dataId);
+  return dgamma;
+});

@@ -1,0 +1,67 @@
+import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
+import {kernelConfig} from '../../kernel';
+import {
+  SparseSoftmaxCrossEntropyGrad,
+  type SparseSoftmaxCrossEntropyGradInputs,
+} from '../../kernel_names';
+import {type FloatType, floatType, isNan, lengthOf} from './float_wgsl';
+import {makeOutput, type Program, runProgram} from './program';
+import {rowWorkgroupSize} from './workgroup_row';
+
+/** One workgroup a row: the loss has the sum over it, so that every element is read and written once. */
+function crossEntropyGradProgram(type: FloatType, workgroupSize: number): Program {
+  const vector = type !== 'f32';
+  const logit = vector ? 'logits[begin + label / 4u][label % 4u]' : 'logits[begin + label]';
+  // Which elements of a vector are the label's.
+  const isLabel = vector
+    ? 'vec4<u32>(4u * at) + vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(label)'
+    : 'at == label';
+  return {
+    name: SparseSoftmaxCrossEntropyGrad,
+    variant: `${type} ${workgroupSize}`,
+    inputs: {logits: type, labels: 'i32', losses: 'f32', dy: 'f32'},
+    outputs: {dlogits: type},
+    uniforms: {numRows: 'u32', length: 'u32'},
+    workgroupSize,
+    main: () => `
+      if (group >= uniforms.numRows) { return; }
+      let begin = group * uniforms.length;
+      // Negative ones become large.
+      let label = u32(labels[group]);
+      if (label >= uniforms.length * ${lengthOf(type)}u) {
+        for (var at = lane; at < uniforms.length; at += ${workgroupSize}u) {
+          dlogits[begin + at] = ${type}(0);
+        }
+        return;
+      }
+      let loss = losses[group];
+      let shift = loss + ${logit};
+      let factor = dy[group];
+      // A row with a NaN has it as its loss.
+      let failed = ${isNan('f32', 'loss')};
+      for (var at = lane; at < uniforms.length; at += ${workgroupSize}u) {
+        let probability = exp(max(logits[begin + at] - shift, ${type}(-104)));
+        let gradient = factor * (probability - select(${type}(0), ${type}(1), ${isLabel}));
+        dlogits[begin + at] = select(gradient, ${type}(loss), failed);
+      }`,
+  };
+}
+
+export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
+  SparseSoftmaxCrossEntropyGradInputs,
+  object,
+  WebGPUBackend
+>(SparseSoftmaxCrossEntropyGrad, 'webgpu', ({inputs, backend}) => {
+  const {logits, labels, losses, dy} = inputs;
+  const [numRows, vocabSize] = logits.shape;
+  const dlogits = makeOutput(backend, [numRows, vocabSize]);
+  const type = floatType(vocabSize);
+  const length = vocabSize / lengthOf(type);
+  runProgram(backend, crossEntropyGradProgram(type, rowWorkgroupSize(length)), {
+    inputs: {logits, labels, losses, dy},
+    outputs: {dlogits},
+    uniforms: {numRows, length},
+    workgroups: numRows,
+  });
+  return dlogits;
+});
