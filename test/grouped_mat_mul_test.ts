@@ -59,13 +59,16 @@ function binsOf(counts: number[]): tf.Tensor1D {
   );
 }
 
-/** The same by one dense product a group. */
+/** The same by one dense product a group; tfjs on webgpu has none of no rows. */
 function expectedProduct(a: tf.Tensor2D, b: tf.Tensor3D, counts: number[], transposeB: boolean) {
   let begin = 0;
-  const groups = counts.map((count, e) => {
+  const groups = counts.flatMap((count, e) => {
+    if (count === 0) {
+      return [];
+    }
     const rows = a.slice([begin, 0], [count, a.shape[1]]);
     begin += count;
-    return tf.matMul(rows, b.slice([e, 0, 0], [1, -1, -1]).squeeze([0]), false, transposeB);
+    return [tf.matMul(rows, b.slice([e, 0, 0], [1, -1, -1]).squeeze([0]), false, transposeB)];
   });
   return tf.concat(groups, 0);
 }
