@@ -39,7 +39,7 @@ const SHAPES: [number[], number[]][] = [
 
 const swap = (shape: number[]) => [...shape.slice(0, -2), shape.at(-1)!, shape.at(-2)!];
 
-async function on<T>(backendName: string, f: () => T): Promise<T> {
+async function on<T>(backendName: string, f: () => T | Promise<T>): Promise<T> {
   await tf.setBackend(backendName);
   return f();
 }
@@ -61,7 +61,7 @@ describe.each([
     const product = () => {
       const x = tf.tensor(random(tf.util.sizeFromShape(a), 1), aShape);
       const y = tf.tensor(random(tf.util.sizeFromShape(b), 2), bShape);
-      return tf.tidy(() => tf.matMul(x, y, transposeA, transposeB).dataSync());
+      return tf.matMul(x, y, transposeA, transposeB).data();
     };
     const wanted = await on('cpu', product);
     const got = await on('wasm', product);
@@ -73,18 +73,16 @@ test.each(['linear', 'relu', 'relu6', 'elu', 'sigmoid', 'leakyrelu', 'prelu'] as
   'fused matMul with bias and %s',
   async (activation) => {
     const product = () =>
-      tf.tidy(() =>
-        tf.fused
-          .matMul({
-            a: tf.tensor2d(random(35, 1), [5, 7]),
-            b: tf.tensor2d(random(77, 2), [7, 11]),
-            bias: tf.tensor1d(random(11, 3)),
-            activation,
-            preluActivationWeights: activation === 'prelu' ? tf.scalar(0.25) : undefined,
-            leakyreluAlpha: 0.1,
-          })
-          .dataSync(),
-      );
+      tf.fused
+        .matMul({
+          a: tf.tensor2d(random(35, 1), [5, 7]),
+          b: tf.tensor2d(random(77, 2), [7, 11]),
+          bias: tf.tensor1d(random(11, 3)),
+          activation,
+          preluActivationWeights: activation === 'prelu' ? tf.scalar(0.25) : undefined,
+          leakyreluAlpha: 0.1,
+        })
+        .data();
     const wanted = await on('cpu', product);
     const got = await on('wasm', product);
     expectClose(tf.tensor1d(got), wanted);
@@ -125,7 +123,7 @@ test('a clone shares its data until both are disposed', async () => {
   const y = tf.clone(x);
   expect(tf.backend().numDataIds()).toBe(before + 1);
   x.dispose();
-  expect([...y.dataSync()]).toEqual([1, 2, 3]);
+  expect([...(await y.data())]).toEqual([1, 2, 3]);
   y.dispose();
   expect(tf.backend().numDataIds()).toBe(before);
 });
@@ -137,8 +135,8 @@ test('a variable keeps its value when the tensor that it came from changes hands
   const clone = tf.clone(variable);
   variable.assign(tf.tensor1d([3, 4]));
   x.dispose();
-  expect([...clone.dataSync()]).toEqual([1, 2]);
-  expect([...variable.dataSync()]).toEqual([3, 4]);
+  expect([...(await clone.data())]).toEqual([1, 2]);
+  expect([...(await variable.data())]).toEqual([3, 4]);
   tf.dispose([clone, variable]);
 });
 
