@@ -54,13 +54,14 @@ function statisticsProgram(code: AttentionCode): Program {
         }
         ${code.reduceRows('weight', sum)}
         ${code.reduceRows('delta', sum)}
+        ${unroll(rowGroups, (i) => `let logarithm_${i} = largest_${i} + log4(weight_${i});`)}
         if (laneColumn == 0u) {
           ${code.eachRow((r) => {
             const [i, j] = [r >> 2, r & 3];
             return `
               if (${code.row(r)} < uniforms.length) {
                 statistics[head * uniforms.length + ${code.row(r)}] = vec2f(
-                  largest_${i}[${j}] + log(weight_${i}[${j}]), delta_${i}[${j}] / weight_${i}[${j}]);
+                  logarithm_${i}[${j}], delta_${i}[${j}] / weight_${i}[${j}]);
               }`;
           })}
         }`,
@@ -98,7 +99,7 @@ function queryGradProgram(code: AttentionCode): Program {
             (r, g) => `{
               let seen = ${code.columnVector(g)} <= vec4<u32>${code.row(r)};
               let exponent = s_${r}_${g} * uniforms.scale - row_${r}.x;
-              let p = exp(select(vec4f(${MASKED}), exponent, seen));
+              let p = exp4(select(vec4f(${MASKED}), exponent, seen));
               s_${r}_${g} = uniforms.scale * p * (dp_${r}_${g} - row_${r}.y);
             }`,
           )}
@@ -149,7 +150,7 @@ function keyValueGradProgram(code: AttentionCode): Program {
             (r, g) => `{
               let seen = (${code.columnVector(g)} >= vec4<u32>${code.row(r)}) & inside_${g};
               let exponent = p_${r}_${g} * uniforms.scale - logarithm_${g};
-              p_${r}_${g} = exp(select(vec4f(${MASKED}), exponent, seen));
+              p_${r}_${g} = exp4(select(vec4f(${MASKED}), exponent, seen));
               ds_${r}_${g} = uniforms.scale * p_${r}_${g} * (ds_${r}_${g} - delta_${g});
             }`,
           )}

@@ -1,4 +1,5 @@
 import type {AttentionShape} from '../shared/CausalAttention_impl';
+import {isNan} from './float_wgsl';
 import type {Program} from './program';
 import {unroll} from './unroll';
 
@@ -140,6 +141,9 @@ export class AttentionCode {
       },
       workgroupSize: LANES,
       declarations: () => `
+        // The built-in ones may make a number of NaN.
+        fn exp4(x : vec4f) -> vec4f { return select(exp(x), x, ${isNan('vec4<f32>', 'x')}); }
+        fn log4(x : vec4f) -> vec4f { return select(log(x), x, ${isNan('vec4<f32>', 'x')}); }
         var<workgroup> panelA : array<vec4f, ${depth * this.rowStride}>;
         var<workgroup> panelB : array<vec4f, ${depth * this.columnStride}>;
         ${this.load('loadQkv', 'qkv', 3)}

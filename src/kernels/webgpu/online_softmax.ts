@@ -43,7 +43,7 @@ export function onlineSoftmax(code: AttentionCode): {declare: string; update: st
     ${code.eachVector(
       columnGroups,
       (r, g) => `
-        s_${r}_${g} = exp(s_${r}_${g} - largest_${r >> 2}[${r & 3}]);
+        s_${r}_${g} = exp4(s_${r}_${g} - largest_${r >> 2}[${r & 3}]);
         weight_${r >> 2}[${r & 3}] += dot(s_${r}_${g}, vec4f(1));`,
     )}`;
   return {declare, update};
