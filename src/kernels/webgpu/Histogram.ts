@@ -43,7 +43,7 @@ function countTilesProgram(isWholeRow: boolean): Program {
   };
 }
 
-/** One invocation a value, for more counts than a workgroup's memory holds. */
+/** One invocation a value, for short rows and more counts than a workgroup's memory holds. */
 const COUNT_VALUES: Program = {
   name: Histogram,
   variant: 'values',
@@ -67,7 +67,8 @@ export const histogramConfig = kernelConfig<HistogramInputs, HistogramAttrs, Web
     const total = util.sizeFromShape(x.shape);
     const size = x.shape[x.shape.length - 1];
     const tiles = workgroupsFor(size, COUNT_TILE);
-    const isCountedInTiles = max <= MAX_COUNTERS;
+    // Short rows would leave most of a workgroup idle.
+    const isCountedInTiles = max <= MAX_COUNTERS && size >= COUNT_WORKGROUP_SIZE;
     const isWholeRow = isCountedInTiles && tiles === 1;
     if (!isWholeRow) {
       fill(backend, Histogram, y, 0);

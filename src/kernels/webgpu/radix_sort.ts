@@ -164,10 +164,6 @@ function moveProgram(
       ${sumBefore('starts', digits)}
       ${digitOf(digits)}`,
     main: () => `
-      for (var i = lane; i < ${slots}u; i += ${LANES}u) {
-        atomicStore(&masks[i], 0u);
-        starts[i] = 0;
-      }
       let team = lane / ${TEAM}u;
       let bit = 1u << (lane % ${TEAM}u);
       let first = group * ${TILE}u + team * ${TILE / TEAMS}u + lane % ${TEAM}u;
@@ -184,7 +180,7 @@ function moveProgram(
           }
           let slot${round} = team * ${digits}u + digitOf(key${round});`,
       )}
-      workgroupBarrier();
+      // Memory of a workgroup begins as zeros.
       ${unroll(
         ROUNDS,
         (round) => `

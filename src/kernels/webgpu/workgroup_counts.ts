@@ -46,7 +46,6 @@ export function countTile({
   store: (value: string, count: string) => string;
 }): string {
   return `
-    for (var i = lane; i < ${bound} * ${copies}; i += ${LANES}u) { atomicStore(&counters[i], 0); }
     let first = ${begin} + lane;
     // All reads come first, so that they wait for memory together.
     ${unroll(
@@ -56,7 +55,7 @@ export function countTile({
         var value${round} = 0xffffffffu;
         if (i${round} < ${end}) { value${round} = ${load(`i${round}`)}; }`,
     )}
-    workgroupBarrier();
+    // Memory of a workgroup begins as zeros.
     let copy = lane % ${copies};
     ${unroll(
       VALUES_PER_LANE,
