@@ -1,6 +1,8 @@
 /** Every test file runs on every backend that it names; scripts/test.mjs builds what they need first. */
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/node_environment.cjs',
+  // Else Jest traps the writes to the globals that tfjs keeps its engine in, which outlive a file.
+  testEnvironmentOptions: {globalsCleanup: 'off'},
   testMatch: ['<rootDir>/test/**/*_test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/runs'],
   transform: {

@@ -88,6 +88,11 @@ function takenBy(name: string): string | undefined {
   );
 }
 
+/** The kernel that computes an activation by itself, where there is one. */
+export function activationKernel(identifier: ActivationIdentifier): ActivationName | undefined {
+  return find(FUSED, identifier);
+}
+
 /**
  * The elementwise function that an identifier names.
  *

@@ -7,6 +7,7 @@ import {
   assertOneOf,
   describe,
 } from '../src/asserts';
+import type {Precision} from '../src/kernel_names';
 import {type ActivationIdentifier, resolveActivation} from './activations';
 import {type InitializerIdentifier, resolveInitializer} from './initializers';
 
@@ -94,8 +95,11 @@ export interface HonouredArguments {
   mlpImpl?: 'grouped' | 'sparse';
   /** The block size of the 'sparse' products; F must be a multiple of it. Default 128. */
   blockSize?: number;
-  /** The precision of the experts' products. 'float32' is the one there is. */
-  precision?: 'float32';
+  /**
+   * How the experts' products multiply: 'float32', or 'float16' with float32 sums, on backends whose
+   * matrix units do that; the others multiply in float32. Default null: as the backend was set up.
+   */
+  precision?: Precision | null;
 
   /** Adds an expert that every token goes to. Default false. */
   sharedExpert?: boolean;
@@ -198,7 +202,7 @@ const HONOURED: {
   mlpType: {initial: 'mlp', check: oneOf('mlp', 'glu')},
   mlpImpl: {initial: 'grouped', check: oneOf('grouped', 'sparse')},
   blockSize: {initial: 128, check: size},
-  precision: {initial: 'float32', check: oneOf('float32')},
+  precision: {initial: null, check: optional(oneOf('float32', 'float16'))},
   sharedExpert: {initial: false, check: assertBoolean},
   sharedExpertHiddenSize: {initial: null, check: optional(size)},
   sharedExpertWeightedSum: {initial: false, check: assertBoolean},

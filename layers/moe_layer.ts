@@ -14,7 +14,12 @@ import {
 } from '@tensorflow/tfjs-core';
 import {layers, type LayerVariable, type Shape, type SymbolicTensor} from '@tensorflow/tfjs-layers';
 import {assert} from '../src/asserts';
-import {type ActivationFunction, resolveActivation, serializeActivation} from './activations';
+import {
+  type ActivationFunction,
+  activationKernel,
+  resolveActivation,
+  serializeActivation,
+} from './activations';
 import {type MoEArguments, type ResolvedArguments, resolveArguments} from './arguments';
 import {assignExperts, type ExpertAssignment} from './expert_assignment';
 import type {ExpertMlpOptions, ExpertWeights} from './experts/mlp';
@@ -134,7 +139,12 @@ export abstract class MoELayer extends layers.Layer {
         v1: this.args.mlpType === 'glu' ? this.read('experts.mlp.v1') : undefined,
         w2: this.read('experts.mlp.w2'),
       },
-      {activation: this.activation, memoryOptimized: this.args.memoryOptimizedMlp},
+      {
+        activation: this.activation,
+        activationKernel: activationKernel(this.args.activationFn),
+        memoryOptimized: this.args.memoryOptimizedMlp,
+        precision: this.args.precision ?? undefined,
+      },
     );
     if (training && x.size > 0) {
       this.recordLosses(routing, assignment);

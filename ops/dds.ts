@@ -1,7 +1,7 @@
 import type {Tensor2D} from '@tensorflow/tfjs-core';
 import {assertIndexable, assertTensor} from '../src/asserts';
 import {runKernel} from '../src/kernel';
-import {Dds, type DdsInputs, type SparseAttrs} from '../src/kernel_names';
+import {Dds, type DdsInputs, type SparseAttrs, type Precision} from '../src/kernel_names';
 import {assertSparseMatrix, sparseIndex, sparseSize} from '../src/sparse_operands';
 import type {SparseMatrix} from './sparse_matrix';
 
@@ -17,7 +17,7 @@ import type {SparseMatrix} from './sparse_matrix';
  *
  * @param a [M, K], or [K, M] with `transposeA`, float32.
  * @param b [K, N], block-sparse, transposed or not.
- * @param options `transposeA`, false by default.
+ * @param options `transposeA`, false by default; `precision`, as of `groupedMatMul`.
  * @returns [M, N], float32.
  * @throws If a shape or dtype differs from these, or if the result has more elements than int32
  *     counts.
@@ -26,7 +26,7 @@ import type {SparseMatrix} from './sparse_matrix';
 export function dds(
   a: Tensor2D,
   b: SparseMatrix,
-  {transposeA = false}: {transposeA?: boolean} = {},
+  {transposeA = false, precision}: {transposeA?: boolean; precision?: Precision} = {},
 ): Tensor2D {
   assertSparseMatrix('dds', 'b', b);
   const {topology, values, transposed} = b;
@@ -36,6 +36,6 @@ export function dds(
   return runKernel<DdsInputs, SparseAttrs, Tensor2D>(
     Dds,
     {a, values, ...sparseIndex(topology)},
-    {...sparseSize(topology), transposeA, transposeB: transposed},
+    {...sparseSize(topology), transposeA, transposeB: transposed, precision},
   );
 }

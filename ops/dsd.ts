@@ -1,7 +1,7 @@
 import type {Tensor2D} from '@tensorflow/tfjs-core';
 import {assertIndexable, assertTensor} from '../src/asserts';
 import {runKernel} from '../src/kernel';
-import {Dsd, type DsdInputs, type SparseAttrs} from '../src/kernel_names';
+import {Dsd, type DsdInputs, type SparseAttrs, type Precision} from '../src/kernel_names';
 import {assertSparseMatrix, sparseIndex, sparseSize} from '../src/sparse_operands';
 import type {SparseMatrix} from './sparse_matrix';
 
@@ -17,7 +17,7 @@ import type {SparseMatrix} from './sparse_matrix';
  *
  * @param a [M, K], block-sparse, transposed or not.
  * @param b [K, N], or [N, K] with `transposeB`, float32.
- * @param options `transposeB`, false by default.
+ * @param options `transposeB`, false by default; `precision`, as of `groupedMatMul`.
  * @returns [M, N], float32.
  * @throws If a shape or dtype differs from these, or if the result has more elements than int32
  *     counts.
@@ -26,7 +26,7 @@ import type {SparseMatrix} from './sparse_matrix';
 export function dsd(
   a: SparseMatrix,
   b: Tensor2D,
-  {transposeB = false}: {transposeB?: boolean} = {},
+  {transposeB = false, precision}: {transposeB?: boolean; precision?: Precision} = {},
 ): Tensor2D {
   assertSparseMatrix('dsd', 'a', a);
   const {topology, values, transposed} = a;
@@ -36,6 +36,6 @@ export function dsd(
   return runKernel<DsdInputs, SparseAttrs, Tensor2D>(
     Dsd,
     {values, b, ...sparseIndex(topology)},
-    {...sparseSize(topology), transposeA: transposed, transposeB},
+    {...sparseSize(topology), transposeA: transposed, transposeB, precision},
   );
 }

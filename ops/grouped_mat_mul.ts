@@ -5,6 +5,7 @@ import {
   GroupedMatMul,
   type GroupedMatMulAttrs,
   type GroupedMatMulInputs,
+  type Precision,
 } from '../src/kernel_names';
 
 const OP = 'groupedMatMul';
@@ -28,7 +29,8 @@ const OP = 'groupedMatMul';
  * @param a [N, K], float32.
  * @param b [E, K, M], or [E, M, K] with `transposeB`; with `transposeA` it is [N, M]. float32.
  * @param bins Where the rows of each group end, [E], int32, ascending.
- * @param options `transposeA` and `transposeB`, false by default; not both.
+ * @param options `transposeA` and `transposeB`, false by default; not both. `precision`: 'float32', or
+ *     'float16' on matrix units where the backend has them; by default as the backend was set up.
  * @returns [N, M]; with `transposeA` [E, K, M].
  * @throws If a shape or dtype differs from these.
  * @see grouped_gemm.ops.gmm
@@ -37,19 +39,23 @@ export function groupedMatMul(
   a: Tensor2D,
   b: Tensor2D,
   bins: Tensor1D,
-  options: {transposeA: true; transposeB?: false},
+  options: {transposeA: true; transposeB?: false; precision?: Precision},
 ): Tensor3D;
 export function groupedMatMul(
   a: Tensor2D,
   b: Tensor3D,
   bins: Tensor1D,
-  options?: {transposeA?: false; transposeB?: boolean},
+  options?: {transposeA?: false; transposeB?: boolean; precision?: Precision},
 ): Tensor2D;
 export function groupedMatMul(
   a: Tensor2D,
   b: Tensor2D | Tensor3D,
   bins: Tensor1D,
-  {transposeA = false, transposeB = false}: {transposeA?: boolean; transposeB?: boolean} = {},
+  {
+    transposeA = false,
+    transposeB = false,
+    precision,
+  }: {transposeA?: boolean; transposeB?: boolean; precision?: Precision} = {},
 ): Tensor2D | Tensor3D {
   assert(
     !(transposeA && transposeB),
@@ -71,6 +77,6 @@ export function groupedMatMul(
   return runKernel<GroupedMatMulInputs, GroupedMatMulAttrs, Tensor2D | Tensor3D>(
     GroupedMatMul,
     {a, b, bins},
-    {transposeA, transposeB},
+    {transposeA, transposeB, precision},
   );
 }

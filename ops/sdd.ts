@@ -1,7 +1,7 @@
 import type {Tensor2D, Tensor3D} from '@tensorflow/tfjs-core';
 import {assertTensor} from '../src/asserts';
 import {runKernel} from '../src/kernel';
-import {Sdd, type SddInputs, type SparseAttrs} from '../src/kernel_names';
+import {Sdd, type SddInputs, type SparseAttrs, type Precision} from '../src/kernel_names';
 import {assertSparseTopology, sparseIndex, sparseSize} from '../src/sparse_operands';
 import {SparseMatrix} from './sparse_matrix';
 import type {SparseTopology} from './sparse_topology';
@@ -20,7 +20,7 @@ import type {SparseTopology} from './sparse_topology';
  * @param a [M, K], or [K, M] with `transposeA`, float32.
  * @param b [K, N], or [N, K] with `transposeB`, float32.
  * @param topology Which blocks of the product to compute, of shape [M, N].
- * @param options `transposeA` and `transposeB`, false by default.
+ * @param options `transposeA` and `transposeB`, false by default; `precision`, as of `groupedMatMul`.
  * @returns [M, N], block-sparse, sharing the topology. Its unused blocks are zero.
  * @throws If a shape or dtype differs from these.
  * @see stk.ops.sdd
@@ -29,7 +29,11 @@ export function sdd(
   a: Tensor2D,
   b: Tensor2D,
   topology: SparseTopology,
-  {transposeA = false, transposeB = false}: {transposeA?: boolean; transposeB?: boolean} = {},
+  {
+    transposeA = false,
+    transposeB = false,
+    precision,
+  }: {transposeA?: boolean; transposeB?: boolean; precision?: Precision} = {},
 ): SparseMatrix {
   assertSparseTopology('sdd', topology);
   const [m, n] = topology.shape;
@@ -39,7 +43,7 @@ export function sdd(
   const values = runKernel<SddInputs, SparseAttrs, Tensor3D>(
     Sdd,
     {a, b, ...sparseIndex(topology)},
-    {...sparseSize(topology), transposeA, transposeB},
+    {...sparseSize(topology), transposeA, transposeB, precision},
   );
   return new SparseMatrix(topology, values);
 }

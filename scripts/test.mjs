@@ -5,13 +5,20 @@ import {once} from 'node:events';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {installIfNeeded} from './install_if_needed.mjs';
+import {softwareGpu} from './software_gpu.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Runs jest; test/totals_reporter.cjs sends the totals, unless jest fails before its first test. */
 async function runJest(args) {
+  const gpu = await softwareGpu();
+  if (gpu.missing != null) {
+    console.warn(`WebGPU is skipped: ${gpu.missing}`);
+  }
+  const env = {...process.env, MEGABLOCKS_WEBGPU: gpu.missing ?? 'found', ...gpu.env};
   const jest = spawn(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args], {
     cwd: root,
+    env,
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
   let totals;

@@ -7,6 +7,7 @@ export {dds} from '../ops/dds';
 export {dsd} from '../ops/dsd';
 export {gather} from '../ops/gather';
 export {groupedMatMul} from '../ops/grouped_mat_mul';
+export {groupedMlp, type GroupedMlpRouting, type GroupedMlpWeights} from '../ops/grouped_mlp';
 export {histogram} from '../ops/histogram';
 export {paddedBins, paddedRowCount} from '../ops/padded_bins';
 export {paddedGather} from '../ops/padded_gather';

@@ -33,6 +33,13 @@ export function runKernel<Inputs extends object, Attrs extends object, Out = Ten
   ) as Out;
 }
 
+/** Whether the backend in use has all of these kernels. */
+export function hasKernels(...kernelNames: string[]): boolean {
+  // Reading the backend initialises it where nothing has run yet, as tfjs' own ops do.
+  const backendName = engine().backend && engine().backendName;
+  return kernelNames.every((name) => getKernel(name, backendName) != null);
+}
+
 /** What a backend registers for a kernel. */
 export function kernelConfig<Inputs, Attrs, Backend>(
   kernelName: string,

@@ -180,6 +180,48 @@ export interface GroupedMatMulAttrs {
   precision?: Precision;
 }
 
+// The products of a dMoE's experts with the permutation and the activation in them, so that no permuted
+// copy is made. A backend may be without them: the ops above compute the same.
+
+/**
+ * GroupedMatMul whose `permute` says which of its matrices lies by copy and not by expert: of 'a' and
+ * 'b', row p is row floor(indices[p] / topK), and 'b' goes with transposeA; of 'result', row p goes to
+ * row indices[p], times weights[indices[p]] where there are weights.
+ */
+export const PermutedMatMul = 'MegaBlocksPermutedMatMul';
+export type PermutedMatMulInputs = GroupedMatMulInputs &
+  Record<'indices', TensorInfo> &
+  Partial<Record<'weights', TensorInfo>>;
+export interface PermutedMatMulAttrs extends GroupedMatMulAttrs {
+  permute: 'a' | 'b' | 'result';
+  topK: number;
+}
+
+/**
+ * x [T, H], w [E, F, H], bins [E], indices [N], gate [N, F] of a glu -> linear [N, F], the gathered rows
+ * times w', and hidden [N, F]: f(linear), or f(gate) linear.
+ */
+export const ExpertsUp = 'MegaBlocksExpertsUp';
+export type ExpertsUpInputs = Record<'x' | 'w' | 'bins' | 'indices', TensorInfo> &
+  Partial<Record<'gate', TensorInfo>>;
+export interface ExpertsAttrs {
+  activation: ActivationName;
+  topK: number;
+  precision?: Precision;
+}
+
+/**
+ * dy [T, H], w2 [E, F, H], bins [E], indices [N], weights [N], linear [N, F], gate [N, F] of a glu ->
+ * the gradients for linear and for gate (of a glu alone), [N, F]; the hidden rows times their weights,
+ * [N, F]; and parts [N, P] whose sums over P are the gradient for the weights.
+ */
+export const ExpertsDownGrad = 'MegaBlocksExpertsDownGrad';
+export type ExpertsDownGradInputs = Record<
+  'dy' | 'w2' | 'bins' | 'indices' | 'weights' | 'linear',
+  TensorInfo
+> &
+  Partial<Record<'gate', TensorInfo>>;
+
 /** The index of a block-sparse matrix, as the kernels take it. */
 export const SPARSE_INDEX = [
   'rowIndices',

@@ -1,7 +1,7 @@
 import {engine, env, setBackend} from '@tensorflow/tfjs-core';
 import {assert, assertOneOf} from './asserts';
 import type {Precision} from './kernel_names';
-import {deviceState} from './kernels/webgpu/device_state';
+import {deviceState, isSoftware} from './kernels/webgpu/device_state';
 
 // What `tfjs-megablocks/webgpu` exports: setting the WebGPU backend up with all that the adapter has.
 
@@ -107,7 +107,7 @@ export async function setupWebGPU(options: WebGPUOptions = {}): Promise<WebGPUSe
     return {
       adapter: describeAdapter(adapter),
       vendor: adapter.info.vendor,
-      software: isSoftware(adapter),
+      software: isSoftware(adapter.info),
       features: [...device.features].sort(),
       precision: state.precision,
       dispose: () => {
@@ -172,17 +172,12 @@ async function requestAdapter(
     () => 'setupWebGPU: there must be a WebGPU adapter, got none; is there a GPU with its driver?',
   );
   assert(
-    allowSoftware || !isSoftware(adapter),
+    allowSoftware || !isSoftware(adapter.info),
     () =>
       `setupWebGPU: the adapter must be a GPU, got software, ${describeAdapter(adapter)}; ` +
       'allowSoftware accepts it',
   );
   return adapter;
-}
-
-function isSoftware({info}: GPUAdapter): boolean {
-  const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-  return info.isFallbackAdapter || /swiftshader|llvmpipe|software/i.test(names);
 }
 
 function describeAdapter({info}: GPUAdapter): string {

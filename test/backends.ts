@@ -2,23 +2,76 @@ import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs';
 import '../src/index';
+import {setupWebGPU} from '../src/webgpu';
+import {afterDeferredChecks} from './deferred';
 
 /** Every backend that the tests know; one that is missing is reported as skipped, with the reason. */
-export const BACKENDS = ['cpu', 'wasm'] as const;
+export const BACKENDS = ['cpu', 'wasm', 'webgpu'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
-/** Declares the same tests once a backend; kernels that leak a tensor fail their test. */
-export function describeEachBackend(name: string, tests: (backendName: BackendName) => void) {
-  describe.each(BACKENDS)(`${name} on %s`, (backendName) => {
-    beforeAll(async () => {
-      tf.env().set('IS_TEST', true);
-      if (!(await tf.setBackend(backendName))) {
-        throw new Error(`the ${backendName} backend did not start`);
-      }
-      await tf.ready();
+/** Why a backend is missing here; undefined where it is not. `npm test` looks for a driver of WebGPU. */
+function missing(backendName: BackendName): string | undefined {
+  const {MEGABLOCKS_WEBGPU: webgpu = 'npm test finds its driver'} = process.env;
+  return backendName === 'webgpu' && webgpu !== 'found' ? webgpu : undefined;
+}
+
+/**
+ * Declares the same tests once a backend; kernels that leak a tensor fail their test, and so do errors
+ * that the GPU reports on the side.
+ */
+export function describeEachBackend(
+  name: string,
+  tests: (backendName: BackendName) => void,
+  backends: readonly BackendName[] = BACKENDS,
+) {
+  for (const backendName of backends) {
+    const reason = missing(backendName);
+    const title = `${name} on ${backendName}`;
+    if (reason != null) {
+      describe.skip(`${title} (${reason})`, () => tests(backendName));
+      continue;
+    }
+    describe(title, () => {
+      startBackend(backendName);
+      tests(backendName);
     });
-    tests(backendName);
+  }
+}
+
+function startBackend(backendName: BackendName) {
+  const gpuErrors: string[] = [];
+  let dispose: (() => void) | undefined;
+
+  beforeAll(async () => {
+    // Makes kernels that leak fail; but where tf.customGrad saves what its forward pass makes, as the
+    // fused experts of webgpu do, tfjs takes that for a leak as well.
+    tf.env().set('IS_TEST', backendName !== 'webgpu');
+    if (backendName === 'webgpu') {
+      ({dispose} = await setupWebGPU({allowSoftware: true}));
+      device().onuncapturederror = ({error}) => gpuErrors.push(error.message);
+    } else if (!(await tf.setBackend(backendName))) {
+      throw new Error(`the ${backendName} backend did not start`);
+    }
+    await tf.ready();
   });
+
+  afterEach(async () => {
+    await afterDeferredChecks();
+    if (backendName === 'webgpu') {
+      // Errors are reported once the GPU has come so far.
+      await device().queue.onSubmittedWorkDone();
+      const errors = gpuErrors.splice(0);
+      if (errors.length > 0) {
+        throw new Error(`the GPU reported: ${errors.join('\n')}`);
+      }
+    }
+  });
+
+  afterAll(() => dispose?.());
+}
+
+function device(): GPUDevice {
+  return (tf.backend() as unknown as {device: GPUDevice}).device;
 }
 
 /** Runs `f` and fails if it leaves tensors behind that it does not return. */

@@ -1,4 +1,5 @@
 import type {Tensor} from '@tensorflow/tfjs';
+import {withValues} from './deferred';
 
 // Looking a global up takes Jest 200 ns, which adds up over the elements of a tensor.
 const {abs, max} = Math;
@@ -18,12 +19,22 @@ export function expectClose(
     name = 'tensor',
   }: {tolerance?: number; shape?: readonly number[]; name?: string} = {},
 ) {
-  const wanted = 'dataSync' in expected ? expected.dataSync() : expected;
-  const wantedShape = shape ?? ('dataSync' in expected ? expected.shape : undefined);
+  const expectedTensor = 'dataId' in expected ? expected : undefined;
+  const wantedShape = shape ?? expectedTensor?.shape;
   if (wantedShape != null) {
     expect({[name]: actual.shape}).toEqual({[name]: [...wantedShape]});
   }
-  const got = actual.dataSync();
+  withValues([actual, ...(expectedTensor ? [expectedTensor] : [])], (got, wanted) =>
+    expectCloseValues(got, wanted ?? (expected as ArrayLike<number>), tolerance, name),
+  );
+}
+
+function expectCloseValues(
+  got: ArrayLike<number>,
+  wanted: ArrayLike<number>,
+  tolerance: number,
+  name: string,
+) {
   expect({[name]: got.length}).toEqual({[name]: wanted.length});
   let scale = 0;
   for (let i = 0; i < wanted.length; i++) {

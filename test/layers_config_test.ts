@@ -39,7 +39,7 @@ const BAD: [config: Config, message: string | RegExp][] = [
   [{returnBias: 'no'}, "returnBias must be true or false, got 'no'"],
   [{mlpType: 'moe'}, "mlpType must be one of 'mlp', 'glu', got 'moe'"],
   [{mlpImpl: 'dense'}, "mlpImpl must be one of 'grouped', 'sparse', got 'dense'"],
-  [{precision: 'float16'}, "precision must be one of 'float32', got 'float16'"],
+  [{precision: 'float64'}, "precision must be one of 'float32', 'float16', got 'float64'"],
   [
     {activationFn: 'geluish'},
     /activationFn must be a function or one of 'gelu_new', .*'hardSigmoid'.*, got 'geluish'/,
@@ -162,7 +162,7 @@ describeEachBackend('the configuration of a MoE layer', () => {
         mlpType: 'glu',
         mlpImpl: 'sparse',
         blockSize: 16,
-        precision: 'float32',
+        precision: 'float16',
         sharedExpert: true,
         sharedExpertHiddenSize: 24,
         sharedExpertWeightedSum: true,

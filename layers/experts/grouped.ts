@@ -1,22 +1,34 @@
 import type {Tensor1D, Tensor2D, Tensor3D} from '@tensorflow/tfjs-core';
 import {gather} from '../../ops/gather';
 import {groupedMatMul} from '../../ops/grouped_mat_mul';
+import {type GroupedMlpWeights, groupedMlp, hasFusedMlp} from '../../ops/grouped_mlp';
 import {scatter} from '../../ops/scatter';
+import type {Precision} from '../../src/kernel_names';
 import type {ExpertAssignment} from '../expert_assignment';
 import {expertMlp, type ExpertMlpOptions, type ExpertRows, type ExpertWeights} from './mlp';
 
 /** Rows that lie packed, expert after expert; all weights are [E, F, H]. */
-function groupedRows(bins: Tensor1D): ExpertRows {
+function groupedRows(bins: Tensor1D, precision?: Precision): ExpertRows {
   return {
     metadata: [bins],
     products: ([bins]) => ({
       up: (x, w1) =>
-        groupedMatMul(x as Tensor2D, w1 as Tensor3D, bins as Tensor1D, {transposeB: true}),
-      down: (hidden, w2) => groupedMatMul(hidden as Tensor2D, w2 as Tensor3D, bins as Tensor1D),
+        groupedMatMul(x as Tensor2D, w1 as Tensor3D, bins as Tensor1D, {
+          transposeB: true,
+          precision,
+        }),
+      down: (hidden, w2) =>
+        groupedMatMul(hidden as Tensor2D, w2 as Tensor3D, bins as Tensor1D, {precision}),
       downGradHidden: (dy, w2) =>
-        groupedMatMul(dy as Tensor2D, w2 as Tensor3D, bins as Tensor1D, {transposeB: true}),
+        groupedMatMul(dy as Tensor2D, w2 as Tensor3D, bins as Tensor1D, {
+          transposeB: true,
+          precision,
+        }),
       downGradWeights: (hidden, dy) =>
-        groupedMatMul(hidden as Tensor2D, dy as Tensor2D, bins as Tensor1D, {transposeA: true}),
+        groupedMatMul(hidden as Tensor2D, dy as Tensor2D, bins as Tensor1D, {
+          transposeA: true,
+          precision,
+        }),
     }),
   };
 }
@@ -37,7 +49,16 @@ export function groupedExperts(
   weights: ExpertWeights,
   options: ExpertMlpOptions,
 ): Tensor2D {
+  const {activationKernel, memoryOptimized, precision} = options;
+  const matrices = weights as GroupedMlpWeights;
+  if (activationKernel != null && (!memoryOptimized || hasFusedMlp(matrices.w1))) {
+    const routing = {indices, binIds, bins, topK};
+    return groupedMlp(x, matrices, expertWeights, routing, {
+      activation: activationKernel,
+      precision,
+    });
+  }
   const rows = gather(x, indices, binIds, bins, topK);
-  const y = expertMlp(rows, weights, groupedRows(bins), options) as Tensor2D;
+  const y = expertMlp(rows, weights, groupedRows(bins, precision), options) as Tensor2D;
   return scatter(y, indices, binIds, expertWeights, bins, topK);
 }

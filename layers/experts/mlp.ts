@@ -1,5 +1,6 @@
 import {customGrad, mul, type Tensor, tidy, valueAndGrads} from '@tensorflow/tfjs-core';
 import {withOwnTape} from '../../src/tape';
+import type {ActivationName, Precision} from '../../src/kernel_names';
 import type {ActivationFunction} from '../activations';
 
 /** The weights of all experts, in the layout that the products take. */
@@ -34,7 +35,11 @@ export interface ExpertRows {
 
 export interface ExpertMlpOptions {
   activation: ActivationFunction;
+  /** The kernel that computes the activation, where there is one. */
+  activationKernel?: ActivationName;
   memoryOptimized: boolean;
+  /** Of the products; by default the backend's. */
+  precision?: Precision;
 }
 
 /**

@@ -13,6 +13,7 @@ import {sdd} from '../../ops/sdd';
 import {SparseMatrix} from '../../ops/sparse_matrix';
 import {SparseTopology} from '../../ops/sparse_topology';
 import {topology} from '../../ops/topology';
+import type {Precision} from '../../src/kernel_names';
 import type {ExpertAssignment} from '../expert_assignment';
 import {expertMlp, type ExpertMlpOptions, type ExpertRows, type ExpertWeights} from './mlp';
 
@@ -20,7 +21,7 @@ import {expertMlp, type ExpertMlpOptions, type ExpertRows, type ExpertWeights} f
  * Rows padded to blocks, expert after expert; all weights are [E * F, H]. The hidden rows are the
  * values of a block-sparse matrix, [rows, E * F], that has the blocks of each row's own expert.
  */
-function sparseRows(blocks: SparseTopology): ExpertRows {
+function sparseRows(blocks: SparseTopology, precision?: Precision): ExpertRows {
   const {shape, blockSize} = blocks;
   return {
     metadata: [
@@ -46,11 +47,12 @@ function sparseRows(blocks: SparseTopology): ExpertRows {
       });
       const matrix = (values: Tensor) => new SparseMatrix(blocks, values as Tensor3D);
       return {
-        up: (x, w1) => sdd(x as Tensor2D, w1 as Tensor2D, blocks, {transposeB: true}).values,
-        down: (hidden, w2) => dsd(matrix(hidden), w2 as Tensor2D),
+        up: (x, w1) =>
+          sdd(x as Tensor2D, w1 as Tensor2D, blocks, {transposeB: true, precision}).values,
+        down: (hidden, w2) => dsd(matrix(hidden), w2 as Tensor2D, {precision}),
         downGradHidden: (dy, w2) =>
-          sdd(dy as Tensor2D, w2 as Tensor2D, blocks, {transposeB: true}).values,
-        downGradWeights: (hidden, dy) => dsd(matrix(hidden).t(), dy as Tensor2D),
+          sdd(dy as Tensor2D, w2 as Tensor2D, blocks, {transposeB: true, precision}).values,
+        downGradWeights: (hidden, dy) => dsd(matrix(hidden).t(), dy as Tensor2D, {precision}),
       };
     },
   };
@@ -93,6 +95,6 @@ export function sparseExperts(
   const padded = paddedBins(tokensPerExpert, blockSize);
   const rows = paddedGather(x, indices, binIds, bins, padded, topK, blockSize);
   const blocks = expertTopology(padded, [rows.shape[0], weights.w1.shape[0]], blockSize);
-  const y = expertMlp(rows, weights, sparseRows(blocks), options) as Tensor2D;
+  const y = expertMlp(rows, weights, sparseRows(blocks, options.precision), options) as Tensor2D;
   return paddedScatter(y, indices, binIds, expertWeights, bins, padded, topK);
 }

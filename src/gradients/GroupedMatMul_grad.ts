@@ -7,12 +7,12 @@ export const groupedMatMulGradConfig: GradConfig = {
   kernelName: GroupedMatMul,
   inputsToSave: ['a', 'b', 'bins'],
   gradFunc: (dy: Tensor | Tensor[], [a, b, bins]: Tensor[], attrs: NamedAttrMap) => {
-    const {transposeA, transposeB} = attrs as unknown as GroupedMatMulAttrs;
+    const {transposeA, transposeB, precision} = attrs as unknown as GroupedMatMulAttrs;
     const product = (x: Tensor, y: Tensor, transposeX: boolean, transposeY: boolean) =>
       runKernel<GroupedMatMulInputs, GroupedMatMulAttrs>(
         GroupedMatMul,
         {a: x, b: y, bins},
-        {transposeA: transposeX, transposeB: transposeY},
+        {transposeA: transposeX, transposeB: transposeY, precision},
       );
     const grad = dy as Tensor;
     if (transposeA) {

@@ -59,13 +59,15 @@ export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
           let columnEnd = (line + 1u) * ${blockSize}u;
           let rowEnd = uniforms.rows;
           ${sparse.depths}`,
-        resultIndex: (row, column) => `(${row} * uniforms.columns + ${column})`,
-        resultStride: 'uniforms.columns',
-        resultVector: vectorY,
+        result: {
+          index: (row, column) => `(${row} * uniforms.columns + ${column})`,
+          stride: 'uniforms.columns',
+          vector: vectorY,
+        },
       },
       a,
       b: values,
-      y,
+      outputs: {y},
       inputs: sparse.inputs,
       uniforms: {rows, stride: a.shape[1], columns},
       problem: {rows, columns: blockSize},

@@ -58,13 +58,15 @@ export const dsdConfig = kernelConfig<DsdInputs, SparseAttrs, WebGPUBackend>(
           let rowEnd = (line + 1u) * ${blockSize}u;
           let columnEnd = uniforms.columns;
           ${sparse.depths}`,
-        resultIndex: (row, column) => `(${row} * uniforms.columns + ${column})`,
-        resultStride: 'uniforms.columns',
-        resultVector: vectorY,
+        result: {
+          index: (row, column) => `(${row} * uniforms.columns + ${column})`,
+          stride: 'uniforms.columns',
+          vector: vectorY,
+        },
       },
       a: values,
       b,
-      y,
+      outputs: {y},
       inputs: sparse.inputs,
       uniforms: {stride: b.shape[1], columns},
       problem: {rows: blockSize, columns},

@@ -60,7 +60,7 @@ function epilogueOf(
     declarations: `
       ${extras.map(({declaration}) => declaration).join('\n')}
       fn activate(x : vec4f${usesSlopes ? ', slope : vec4f' : ''}) -> vec4f { return ${code}; }`,
-    apply: (value, _, column) => {
+    apply: (value, column) => {
       const sum = bias1 == null ? value : `(${value} + ${bias1.read(column)})`;
       return `activate(${sum}${usesSlopes ? `, ${slopes1.read(column)}` : ''})`;
     },

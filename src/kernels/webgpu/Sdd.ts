@@ -53,14 +53,16 @@ export const sddConfig = kernelConfig<SddInputs, SparseAttrs, WebGPUBackend>(
           let columnEnd = blockColumnBegin + ${blockSize}u;
           let depthBegin = 0u;
           let depthEnd = select(0u, uniforms.depth, isUsed);`,
-        resultIndex: (row, column) =>
-          `((block * ${blockSize}u + ${row} - blockRowBegin) * ${blockSize}u + ${column} - blockColumnBegin)`,
-        resultStride: `${blockSize}u`,
-        resultVector: vector,
+        result: {
+          index: (row, column) =>
+            `((block * ${blockSize}u + ${row} - blockRowBegin) * ${blockSize}u + ${column} - blockColumnBegin)`,
+          stride: `${blockSize}u`,
+          vector: vector,
+        },
       },
       a,
       b,
-      y,
+      outputs: {y},
       inputs: {rowIndices, columnIndices},
       uniforms: {numRows: sparseRows, numColumns: sparseColumns, depth},
       problem: {rows: blockSize, columns: blockSize},

@@ -1,7 +1,7 @@
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {BatchMatMul, broadcast_util, type TensorInfo, util} from '@tensorflow/tfjs-core';
 import {denseOperand, resultType, runMatMul, vectorOf} from './matmul';
-import type {MatMulSource, TileSize} from './matmul_program';
+import type {MatMulResult, TileSize} from './matmul_program';
 import {makeOutput, type Program, runProgram, workgroupsFor} from './program';
 
 /** tf.matMul: what is multiplied, and what is done with the sums on their way out. */
@@ -17,7 +17,7 @@ export interface DenseMatMul {
     inputTypes: Record<string, string>;
     uniforms?: Record<string, number>;
     declarations?: string;
-    apply: NonNullable<MatMulSource['epilogue']>;
+    apply: NonNullable<MatMulResult['transform']>;
   };
 }
 
@@ -111,15 +111,17 @@ export function denseMatMul(backend: WebGPUBackend, product: DenseMatMul): Tenso
         let columnEnd = uniforms.columns;
         let depthBegin = min(split * uniforms.splitDepth, uniforms.depth);
         let depthEnd = min(depthBegin + uniforms.splitDepth, uniforms.depth);`,
-      resultIndex: (row, column) =>
-        `((result * uniforms.rows + ${row}) * uniforms.columns + ${column})`,
-      resultStride: 'uniforms.columns',
-      resultVector: vectorY,
-      epilogue: epilogue?.apply,
+      result: {
+        index: (row, column) =>
+          `((result * uniforms.rows + ${row}) * uniforms.columns + ${column})`,
+        stride: 'uniforms.columns',
+        vector: vectorY,
+        transform: epilogue?.apply,
+      },
     },
     a,
     b,
-    y: result,
+    outputs: {y: result},
     inputs: epilogue?.inputs,
     uniforms: {
       rows,

@@ -15,6 +15,9 @@ export class DeviceState {
   /** What the matrix units multiply; null where there are none, or WGSL does not reach them. */
   readonly matrixUnit: MatrixUnit | null;
   readonly subgroupSize: number;
+  readonly limits: GPUSupportedLimits;
+  /** Whether a processor computes what a GPU should. */
+  readonly isSoftware: boolean;
   private magnitudesIfUsed?: Magnitudes;
   private readonly pipelines = new Map<string, CompiledProgram>();
   private readonly uniformBuffers = new Map<string, GPUBuffer>();
@@ -23,6 +26,8 @@ export class DeviceState {
   constructor(private readonly device: GPUDevice) {
     this.emptyBuffer = device.createBuffer({size: 16, usage: GPUBufferUsage.STORAGE});
     this.matrixUnit = findMatrixUnit(device);
+    this.limits = device.limits;
+    this.isSoftware = isSoftware(adapterInfo(device));
     this.subgroupSize = adapterInfo(device)?.subgroupMaxSize ?? 0;
     void device.lost.then(({message}) => {
       this.lostMessage = message || 'no reason was given';
@@ -97,6 +102,12 @@ function adapterInfo(device: GPUDevice): ExtendedAdapterInfo | undefined {
   return (device as {adapterInfo?: ExtendedAdapterInfo}).adapterInfo;
 }
 
+/** Whether an adapter is one of those that compute in software. */
+export function isSoftware(info: GPUAdapterInfo | undefined): boolean {
+  const names = `${info?.vendor} ${info?.architecture} ${info?.device} ${info?.description}`;
+  return info?.isFallbackAdapter || /swiftshader|llvmpipe|software/i.test(names);
+}
+
 /** The largest unit that multiplies halves and sums in float32. */
 function findMatrixUnit(device: GPUDevice): MatrixUnit | null {
   const needed = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'];
@@ -116,13 +127,10 @@ function findMatrixUnit(device: GPUDevice): MatrixUnit | null {
   return units[0] ?? null;
 }
 
-const states = new WeakMap<GPUDevice, DeviceState>();
+/** On the device itself, so that all copies of this package in a process share it. */
+const STATE = Symbol.for('tfjs-megablocks.webgpu');
 
 export function deviceState(device: GPUDevice): DeviceState {
-  let state = states.get(device);
-  if (state == null) {
-    state = new DeviceState(device);
-    states.set(device, state);
-  }
-  return state;
+  const holder = device as unknown as Record<symbol, DeviceState>;
+  return (holder[STATE] ??= new DeviceState(device));
 }

@@ -5,7 +5,7 @@ import {deviceState} from './device_state';
 import {magnitudeOf} from './magnitudes';
 import {float16Program} from './matmul_float16';
 import {float32Program} from './matmul_float32';
-import type {MatMulSource, Operand, TileSize} from './matmul_program';
+import {magnitudesOf, type MatMulSource, type Operand, type TileSize} from './matmul_program';
 import {runProgram} from './program';
 import {chooseFloat16Tile, chooseFloat32Tile, type Problem} from './matmul_tiles';
 
@@ -14,7 +14,8 @@ export interface MatMul {
   source: MatMulSource;
   a: TensorInfo;
   b: TensorInfo;
-  y: TensorInfo;
+  /** What is written, by the names of the source. */
+  outputs: Record<string, TensorInfo>;
   /** The other inputs of the source. */
   inputs?: Record<string, TensorInfo>;
   uniforms: Record<string, number>;
@@ -28,9 +29,21 @@ export interface MatMul {
   precision?: Precision;
 }
 
+/** How many columns the cores' `sumAcross` sums over, for a problem and precision. */
+export function acrossWidth(
+  backend: WebGPUBackend,
+  problem: Problem,
+  precision?: Precision,
+): number {
+  const {matrixUnit, precision: ofDevice} = deviceState(backend.device);
+  return (precision ?? ofDevice) === 'float16' && matrixUnit != null
+    ? chooseFloat16Tile(problem, matrixUnit).subgroupColumns
+    : 4;
+}
+
 /** Runs a product, on the matrix units where the precision allows them and the device has them. */
 export function runMatMul(backend: WebGPUBackend, product: MatMul) {
-  const {source, a, b, y, inputs, workgroups, problem} = product;
+  const {source, a, b, outputs, inputs, workgroups, problem} = product;
   const uniforms = (tile: TileSize) => ({...product.uniforms, ...product.tileUniforms?.(tile)});
   const state = deviceState(backend.device);
   const {matrixUnit, subgroupSize} = state;
@@ -39,18 +52,23 @@ export function runMatMul(backend: WebGPUBackend, product: MatMul) {
     const tile = chooseFloat16Tile(problem, matrixUnit);
     const magnitudeA = magnitudeOf(backend, a);
     const magnitudeB = magnitudeOf(backend, b);
+    const recorded = magnitudesOf(source).map((name) => [
+      `magnitude_${name}`,
+      state.magnitudes.take(backend, outputs[name]),
+    ]);
+    const magnitudes = {magnitudes: state.magnitudes.buffer};
     runProgram(backend, float16Program(source, tile, matrixUnit, subgroupSize), {
-      inputs: {...operands, ...inputs, magnitudes: state.magnitudes.buffer},
-      outputs: {y},
-      uniforms: {...uniforms(tile), magnitudeA, magnitudeB},
+      inputs: {...operands, ...inputs, ...(recorded.length > 0 ? {} : magnitudes)},
+      outputs: {...outputs, ...(recorded.length > 0 ? magnitudes : {})},
+      uniforms: {...uniforms(tile), magnitudeA, magnitudeB, ...Object.fromEntries(recorded)},
       workgroups: workgroups(tile),
     });
     return;
   }
-  const tile = chooseFloat32Tile(problem, backend.device.limits);
+  const tile = chooseFloat32Tile(problem, state);
   runProgram(backend, float32Program(source, tile), {
     inputs: {...operands, ...inputs},
-    outputs: {y},
+    outputs,
     uniforms: uniforms(tile),
     workgroups: workgroups(tile),
   });

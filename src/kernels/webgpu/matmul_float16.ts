@@ -1,8 +1,11 @@
 import {
+  each,
+  leadOfRead,
+  magnitudesOf,
   matMulProgram,
   type MatMulSource,
   type Operand,
-  storeResult,
+  storeFour,
   type TileSize,
 } from './matmul_program';
 import type {Program} from './program';
@@ -56,23 +59,32 @@ export function float16Program(
   ].flat();
   const unitRows = subgroupRows / unit.rows;
   const unitColumns = subgroupColumns / unit.columns;
-  const each = (count: number, f: (i: number) => string) =>
-    Array.from({length: count}, (_, i) => f(i)).join('\n');
   // In vectors of two words, as everything in workgroup memory; padded as the panels are.
   const scratchStride = (subgroupColumns + PADDING / 2) / 2;
   const scratchSize = unit.rows * scratchStride;
   const left = `subgroup_matrix_left<f16, ${unit.depth}, ${unit.rows}>`;
   const right = `subgroup_matrix_right<f16, ${unit.columns}, ${unit.depth}>`;
   const sum = `subgroup_matrix_result<f32, ${unit.columns}, ${unit.rows}>`;
-  const {resultVector, resultIndex, resultStride, epilogue} = source;
+  const {result} = source;
+  const recorded = magnitudesOf(source);
+  const magnitude = (slot: string) =>
+    recorded.length > 0 ? `atomicLoad(&magnitudes[${slot}])` : `magnitudes[${slot}]`;
+  // A row of a subgroup's tile is held by so many of its lanes.
+  const lanesOfRow = subgroupColumns / 4;
 
   return matMulProgram(source, {
     variant: `float16 ${rows}x${columns}x${depth} ${subgroupRows}x${subgroupColumns}`,
     extensions: ['f16', 'subgroups', 'chromium_experimental_subgroup_matrix'],
     builtins: {subgroup_id: 'u32', subgroup_invocation_id: 'u32'},
     workgroupSize,
-    inputs: {magnitudes: 'u32'},
-    uniforms: {magnitudeA: 'u32', magnitudeB: 'u32'},
+    ...(recorded.length > 0
+      ? {outputs: {magnitudes: 'atomic<u32>'}}
+      : {inputs: {magnitudes: 'u32'}}),
+    uniforms: {
+      magnitudeA: 'u32',
+      magnitudeB: 'u32',
+      ...Object.fromEntries(recorded.map((name) => [`magnitude_${name}`, 'u32' as const])),
+    },
     declarations: `
       var<workgroup> panels : array<vec2u, ${Math.max(panelA.size + panelB.size, subgroups * scratchSize)}>;
 
@@ -84,13 +96,15 @@ export function float16Program(
 
       fn powerOfTwo(exponent : i32) -> f32 { return bitcast<f32>(u32(exponent + 127) << 23u); }
 
+      fn plusNeighbour(x : f32, distance : u32) -> f32 { return x + subgroupShuffleXor(x, distance); }
+
       fn toHalves(x : vec4f) -> vec2u {
         return vec2u(bitcast<u32>(vec2h(x.xy)), bitcast<u32>(vec2h(x.zw)));
       }`,
     main: () => `
       ${source.tile(tile)}
-      let exponentA = scalingExponent(magnitudes[uniforms.magnitudeA]);
-      let exponentB = scalingExponent(magnitudes[uniforms.magnitudeB]);
+      let exponentA = scalingExponent(${magnitude('uniforms.magnitudeA')});
+      let exponentB = scalingExponent(${magnitude('uniforms.magnitudeB')});
       let scaleA = powerOfTwo(exponentA);
       let scaleB = powerOfTwo(exponentB);
       let subgroupRow = subgroup_id / ${acrossColumns}u * ${subgroupRows}u;
@@ -124,8 +138,9 @@ export function float16Program(
         workgroupBarrier();
       }
       ${
-        epilogue == null
-          ? `
+        'store' in result || result.stride == null || result.transform != null
+          ? ''
+          : `
       let exponent = exponentA + exponentB;
       let isWhole = rowBegin + ${rows}u <= rowEnd && columnBegin + ${columns}u <= columnEnd;
       if (isWhole && abs(exponent) < 126) {
@@ -134,13 +149,13 @@ export function float16Program(
           each(unitColumns, (j) => {
             const row = `(rowBegin + subgroupRow + ${i * unit.rows}u)`;
             const column = `(columnBegin + subgroupColumn + ${j * unit.columns}u)`;
-            return `subgroupMatrixStore<row_major>(&y, ${resultIndex(row, column)} / ${resultVector}u, subgroupMatrixScalarMultiply(sum_${i}_${j}, unscale), ${resultStride} / ${resultVector}u);`;
+            return `subgroupMatrixStore<row_major>(&y, ${result.index(row, column)} / ${result.vector}u, subgroupMatrixScalarMultiply(sum_${i}_${j}, unscale), ${result.stride} / ${result.vector}u);`;
           }),
         )}
         return;
       }`
-          : ''
       }
+      ${recorded.map((name) => `var largest_${name} = 0u;`).join('\n')}
       // The smaller scale first, so that no product overflows on its way to a result that does not.
       let unscaleFirst = powerOfTwo(-max(exponentA, exponentB));
       let unscaleLast = powerOfTwo(-min(exponentA, exponentB));
@@ -150,19 +165,41 @@ export function float16Program(
         (i) => `
           ${each(unitColumns, (j) => `subgroupMatrixStore<row_major>(&panels, scratch + ${(j * unit.columns) / 2}u, sum_${i}_${j}, ${scratchStride}u);`)}
           workgroupBarrier();
-          for (var slot = subgroup_invocation_id; slot < ${(unit.rows * subgroupColumns) / 4}u; slot += ${subgroupSize}u) {
-            let unitRow = slot / ${subgroupColumns / 4}u;
-            let unitColumn = slot % ${subgroupColumns / 4}u * 4u;
+          for (var turn = 0u; turn < ${(unit.rows * lanesOfRow) / subgroupSize}u; turn++) {
+            let slot = turn * ${subgroupSize}u + subgroup_invocation_id;
+            let unitRow = slot / ${lanesOfRow}u;
+            let unitColumn = slot % ${lanesOfRow}u * 4u;
             let row = rowBegin + subgroupRow + ${i * unit.rows}u + unitRow;
             let column = columnBegin + subgroupColumn + unitColumn;
             let at = scratch + unitRow * ${scratchStride}u + unitColumn / 2u;
             let scaled = bitcast<vec4f>(vec4u(panels[at], panels[at + 1u]));
             let value = scaled * unscaleFirst * unscaleLast;
-            ${storeResult(source, 'value', 'row', 'column')}
+            ${storeFour(source, {
+              width: subgroupColumns,
+              sumAcross: (x) => sumAcross(x, lanesOfRow),
+            })}
           }
           workgroupBarrier();`,
-      )}`,
+      )}
+      ${recorded
+        .map(
+          (name) => `
+          let most_${name} = subgroupMax(largest_${name});
+          if (subgroup_invocation_id == 0u && most_${name} > atomicLoad(&magnitudes[uniforms.magnitude_${name}])) {
+            atomicMax(&magnitudes[uniforms.magnitude_${name}], most_${name});
+          }`,
+        )
+        .join('\n')}`,
   });
+}
+
+/** The sum over the `lanes` neighbours that hold a row, a power of two; all of them get it. */
+function sumAcross(value: string, lanes: number): string {
+  let sum = value;
+  for (let distance = lanes / 2; distance >= 1; distance /= 2) {
+    sum = `plusNeighbour(${sum}, ${distance}u)`;
+  }
+  return sum;
 }
 
 interface PanelLayout {
@@ -215,33 +252,26 @@ interface StagingSlot {
 function stagingSlots(
   {name, leads, inners, begin, stride}: PanelLayout,
   outer: 'row' | 'column',
-  {depthIsInner, base, hasLead = () => 'true'}: Operand,
+  operand: Operand,
   workgroupSize: number,
 ): StagingSlot[] {
   const vectors = (leads * inners) / 4;
-  const [leadBegin, leadEnd, innerBegin, innerEnd] = depthIsInner
-    ? [`${outer}Begin`, `${outer}End`, 'panel', 'depthEnd']
-    : ['panel', 'depthEnd', `${outer}Begin`, `${outer}End`];
   return Array.from({length: Math.ceil(vectors / workgroupSize)}, (_, s) => {
     const id = `${name}_${s}`;
     const guard = (s + 1) * workgroupSize <= vectors ? '' : `if (vector_${id} < ${vectors}u)`;
-    const position = `
-      let lead = vector_${id} / ${inners / 4}u;
-      let inner = vector_${id} % ${inners / 4}u;`;
+    const lead = leadOfRead(id, outer, operand, `(vector_${id} / ${inners / 4}u)`, `inner_${id}`);
     return {
       declare: `
         let vector_${id} = lane + ${s * workgroupSize}u;
-        var staged_${id} = vec4f();`,
+        let inner_${id} = vector_${id} % ${inners / 4}u * 4u;
+        var staged_${id} = vec4f();
+        ${lead.declare}`,
       read: `${guard} {
-        ${position}
-        let at = ${leadBegin} + lead;
-        let inside = at < ${leadEnd};
-        let safe = select(0u, at, inside);
-        staged_${id} = load${name}(${base('safe')}, inside && ${hasLead('safe')}, ${innerBegin} + inner * 4u, ${innerEnd});
+        ${lead.each}
+        staged_${id} = load${name}(${lead.base}, ${lead.has}, ${lead.inner}, ${lead.innerEnd});
       }`,
       write: `${guard} {
-        ${position}
-        panels[${begin}u + lead * ${stride}u + inner] = toHalves(staged_${id} * scale${name});
+        panels[${begin}u + vector_${id} / ${inners / 4}u * ${stride}u + inner_${id} / 4u] = toHalves(staged_${id} * scale${name});
       }`,
     };
   });

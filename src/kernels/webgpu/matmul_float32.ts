@@ -1,8 +1,12 @@
 import {
+  each,
+  eachOfFour,
+  leadOfRead,
+  magnitudesOf,
   matMulProgram,
   type MatMulSource,
   type Operand,
-  storeResult,
+  storeFour,
   type TileSize,
 } from './matmul_program';
 import type {Program} from './program';
@@ -27,8 +31,6 @@ export function float32Program(source: MatMulSource, tile: Float32Tile): Program
   const acrossColumns = columns / threadColumns;
   const workgroupSize = (rows / threadRows) * acrossColumns;
   const slots = stagingSlots(source, tile, workgroupSize);
-  const each = (count: number, f: (i: number) => string) =>
-    Array.from({length: count}, (_, i) => f(i)).join('\n');
   const rowGroups = threadRows / 4;
   const columnGroups = threadColumns / 4;
   const rowStride = rows / rowGroups;
@@ -69,13 +71,17 @@ export function float32Program(source: MatMulSource, tile: Float32Tile): Program
         }
         workgroupBarrier();
       }
+      ${magnitudesOf(source)
+        .map((name) => `var largest_${name} = 0u;`)
+        .join('\n')}
       ${each(threadRows, (i) =>
         each(
           columnGroups,
           (j) => `{
+            let value = sum_${i}_${j};
             let row = rowBegin + threadRow + ${(i >> 2) * rowStride + (i & 3)}u;
             let column = columnBegin + threadColumn + ${j * columnStride}u;
-            ${storeResult(source, `sum_${i}_${j}`, 'row', 'column')}
+            ${storeFour(source, {width: 4, sumAcross: (x) => x})}
           }`,
         ),
       )}`,
@@ -90,51 +96,6 @@ interface StagingSlot {
   write: string;
 }
 
-/** How the invocations share the 4 x 4 blocks of both panels: first those of a, then those of b. */
-function stagingSlots(
-  {a, b}: MatMulSource,
-  {rows, columns, depth}: TileSize,
-  workgroupSize: number,
-): StagingSlot[] {
-  const blocksA = (rows * depth) / 16;
-  const blocksB = (columns * depth) / 16;
-  const slots = Math.ceil((blocksA + blocksB) / workgroupSize);
-  return Array.from({length: slots}, (_, s) => {
-    const begin = s * workgroupSize;
-    const parts: {condition: string | null; block: string; side: Side}[] = [];
-    if (begin < blocksA) {
-      const whole = begin + workgroupSize <= blocksA;
-      parts.push({
-        condition: whole ? null : `lane < ${blocksA - begin}u`,
-        block: `(lane + ${begin}u)`,
-        side: {name: 'A', outer: 'row', operand: a, size: rows},
-      });
-    }
-    if (begin + workgroupSize > blocksA && begin < blocksA + blocksB) {
-      const from = begin < blocksA ? `lane >= ${blocksA - begin}u` : null;
-      const to =
-        begin + workgroupSize > blocksA + blocksB ? `lane < ${blocksA + blocksB - begin}u` : null;
-      const conditions = [from, to].filter((condition) => condition != null);
-      parts.push({
-        condition: conditions.length > 0 ? conditions.join(' && ') : null,
-        block: begin >= blocksA ? `(lane + ${begin - blocksA}u)` : `(lane - ${blocksA - begin}u)`,
-        side: {name: 'B', outer: 'column', operand: b, size: columns},
-      });
-    }
-    const guarded = (f: (part: (typeof parts)[number]) => string) =>
-      parts
-        .map((part) =>
-          part.condition == null ? `{ ${f(part)} }` : `if (${part.condition}) { ${f(part)} }`,
-        )
-        .join('\n');
-    return {
-      declare: [0, 1, 2, 3].map((i) => `var staged_${s}_${i} = vec4f();`).join('\n'),
-      read: guarded(({block, side}) => readBlock(s, block, side, depth)),
-      write: guarded(({block, side}) => writeBlock(s, block, side, depth)),
-    };
-  });
-}
-
 interface Side {
   name: 'A' | 'B';
   outer: 'row' | 'column';
@@ -143,43 +104,89 @@ interface Side {
   size: number;
 }
 
+/** The part of a slot that reads one operand, and which invocations do. */
+interface SlotPart {
+  side: Side;
+  block: string;
+  condition: string;
+}
+
+/** How the invocations share the 4 x 4 blocks of both panels: first those of a, then those of b. */
+function stagingSlots(
+  {a, b}: MatMulSource,
+  {rows, columns, depth}: TileSize,
+  workgroupSize: number,
+): StagingSlot[] {
+  const blocksA = (rows * depth) / 16;
+  const blocks = blocksA + (columns * depth) / 16;
+  const sideA: Side = {name: 'A', outer: 'row', operand: a, size: rows};
+  const sideB: Side = {name: 'B', outer: 'column', operand: b, size: columns};
+  return Array.from({length: Math.ceil(blocks / workgroupSize)}, (_, s) => {
+    const begin = s * workgroupSize;
+    const end = begin + workgroupSize;
+    const parts: SlotPart[] = [];
+    if (begin < blocksA) {
+      const condition = end <= blocksA ? 'true' : `lane < ${blocksA - begin}u`;
+      parts.push({side: sideA, block: `(lane + ${begin}u)`, condition});
+    }
+    if (end > blocksA) {
+      const from = begin < blocksA ? `lane >= ${blocksA - begin}u` : 'true';
+      const to = end > blocks ? `lane < ${blocks - begin}u` : 'true';
+      const block =
+        begin < blocksA ? `(lane - ${blocksA - begin}u)` : `(lane + ${begin - blocksA}u)`;
+      parts.push({side: sideB, block, condition: `${from} && ${to}`});
+    }
+    return stagingSlot(s, parts, depth);
+  });
+}
+
+function stagingSlot(slot: number, parts: SlotPart[], depth: number): StagingSlot {
+  const sides = parts.map(({side, block, condition}) => {
+    const id = `${side.name}_${slot}`;
+    const leads = [0, 1, 2, 3].map((i) =>
+      leadOfRead(
+        `${id}_${i}`,
+        side.outer,
+        side.operand,
+        side.operand.depthIsInner ? `(outer_${id} + ${i}u)` : `(k_${id} + ${i}u)`,
+        side.operand.depthIsInner ? `k_${id}` : `outer_${id}`,
+      ),
+    );
+    return {side, id, condition, leads, position: blockPosition(id, block, side, depth)};
+  });
+  const guarded = (f: (side: (typeof sides)[number]) => string) =>
+    sides.map((side) => `if (${side.condition}) { ${f(side)} }`).join('\n');
+  return {
+    declare: `
+      ${eachOfFour((i) => `var staged_${slot}_${i} = vec4f();`)}
+      ${sides.map(({position, leads}) => [position, ...leads.map((lead) => lead.declare)].join('\n')).join('\n')}`,
+    read: guarded(({side, leads}) =>
+      leads
+        .map(
+          ({each, base, has, inner, innerEnd}, i) => `
+            ${each}
+            staged_${slot}_${i} = load${side.name}(${base}, ${has}, ${inner}, ${innerEnd});`,
+        )
+        .join('\n'),
+    ),
+    write: guarded(({side, id}) => writeBlock(slot, id, side)),
+  };
+}
+
 /** Neighbours read along the inner axis, so that their reads are one. */
-function blockPosition(block: string, {operand, size}: Side, depth: number): string {
+function blockPosition(id: string, block: string, {operand, size}: Side, depth: number): string {
   return operand.depthIsInner
-    ? `let outer = ${block} / ${depth / 4}u * 4u; let k = ${block} % ${depth / 4}u * 4u;`
-    : `let outer = ${block} % ${size / 4}u * 4u; let k = ${block} / ${size / 4}u * 4u;`;
+    ? `let outer_${id} = ${block} / ${depth / 4}u * 4u; let k_${id} = ${block} % ${depth / 4}u * 4u;`
+    : `let outer_${id} = ${block} % ${size / 4}u * 4u; let k_${id} = ${block} / ${size / 4}u * 4u;`;
 }
 
-function readBlock(slot: number, block: string, side: Side, depth: number): string {
-  const {name, outer, operand} = side;
-  const {depthIsInner, base, hasLead = () => 'true'} = operand;
-  const [leadBegin, leadEnd, inner, innerEnd] = depthIsInner
-    ? [`${outer}Begin + outer`, `${outer}End`, 'panel + k', 'depthEnd']
-    : ['panel + k', 'depthEnd', `${outer}Begin + outer`, `${outer}End`];
-  return `
-    ${blockPosition(block, side, depth)}
-    ${[0, 1, 2, 3]
-      .map(
-        (i) => `{
-          let lead = ${leadBegin} + ${i}u;
-          let inside = lead < ${leadEnd};
-          let at = select(0u, lead, inside);
-          staged_${slot}_${i} = load${name}(${base('at')}, inside && ${hasLead('at')}, ${inner}, ${innerEnd});
-        }`,
-      )
-      .join('\n')}`;
-}
-
-function writeBlock(slot: number, block: string, side: Side, depth: number): string {
-  const {name, operand, size} = side;
+function writeBlock(slot: number, id: string, {name, operand, size}: Side): string {
   const staged = (i: number) => `staged_${slot}_${i}`;
   const vector = (i: number) =>
     operand.depthIsInner
       ? `vec4f(${[0, 1, 2, 3].map((j) => `${staged(j)}[${i}]`).join(', ')})`
       : staged(i);
-  return `
-    ${blockPosition(block, side, depth)}
-    ${[0, 1, 2, 3]
-      .map((i) => `panel${name}[((k + ${i}u) * ${size}u + outer) / 4u] = ${vector(i)};`)
-      .join('\n')}`;
+  return eachOfFour(
+    (i) => `panel${name}[((k_${id} + ${i}u) * ${size}u + outer_${id}) / 4u] = ${vector(i)};`,
+  );
 }

@@ -7,9 +7,6 @@ import type {Program} from './program';
 // `rowBegin`, `rowEnd`, `columnBegin`, `columnEnd` (of the result; the tile starts at the first and
 // computes at most its size), `depthBegin` and `depthEnd` (what is summed over; empty for zero).
 
-/** The two outer axes of a product a.b, rows of a and columns of b, and the one it sums over. */
-export type OuterAxis = 'row' | 'column';
-
 /** Where an operand lies: element (lead, inner) is at `base(lead) + inner` of its buffer. */
 export interface Operand {
   /** Its buffer, one of the source's inputs, of float32. */
@@ -36,7 +33,7 @@ export interface MatMulSource {
   variant: string;
   /** Buffers besides those of the operands, by name: routing, indices. */
   inputs: Record<string, string>;
-  /** The result's buffer is called `y`. */
+  /** The buffers that are written. */
   outputs: Record<string, string>;
   uniforms: Record<string, 'u32' | 'i32' | 'f32'>;
   declarations?: string;
@@ -44,14 +41,38 @@ export interface MatMulSource {
   b: Operand;
   /** WGSL statements that declare the tile. Returning leaves the result as it is. */
   tile: (size: TileSize) => string;
-  /** WGSL of type u32: where the element of a row and column lies in the result. */
-  resultIndex: (row: string, column: string) => string;
-  /** WGSL of type u32: how far the rows of the result lie apart. */
-  resultStride: string;
-  /** Whether four consecutive columns may be written at once. */
-  resultVector: 1 | 4;
-  /** WGSL of type vec4f: what is written of four columns of a row; default the sum itself. */
-  epilogue?: (value: string, row: string, column: string) => string;
+  /** What becomes of the sums: written to `y` as they are, or handed to an epilogue. */
+  result: MatMulResult | MatMulEpilogue;
+}
+
+/** A result that the sums are written to as they are. */
+export interface MatMulResult {
+  /** WGSL of type u32: where the element of a row and column lies in `y`. */
+  index: (row: string, column: string) => string;
+  /** WGSL of type u32: how far the rows of `y` lie apart; null where there is no one distance. */
+  stride: string | null;
+  /** Elements of `y` written at once. */
+  vector: 1 | 4;
+  /** WGSL of type vec4f: what is written of four columns from `column` on. Default: the sums. */
+  transform?: (value: string, column: string) => string;
+}
+
+/** What is done with the sums instead. */
+export interface MatMulEpilogue {
+  /**
+   * WGSL statements for four columns of a row: `value`, vec4f, of `row` and `column` on. All invocations
+   * run them, also those whose `row` or `column` is beyond the tile, which `inside` tells.
+   */
+  store: (core: EpilogueCore) => string;
+  /** Outputs whose largest magnitude the statements leave in `largest_<name>`, u32, as bits. */
+  magnitudesOf?: readonly string[];
+}
+
+/** What a core offers to an epilogue. */
+export interface EpilogueCore {
+  /** How many columns `sumAcross` sums over: the invocations that hold them all get the sum. */
+  width: number;
+  sumAcross: (value: string) => string;
 }
 
 /** What one workgroup computes. */
@@ -62,16 +83,17 @@ export interface TileSize {
   depth: number;
 }
 
-/** The leading part of a program: what both cores share. */
-export function matMulProgram(
-  source: MatMulSource,
-  core: Pick<Program, 'workgroupSize' | 'extensions' | 'builtins' | 'main'> & {
-    variant: string;
-    declarations: string;
-    inputs?: Record<string, string>;
-    uniforms?: Record<string, 'u32' | 'i32' | 'f32'>;
-  },
-): Program {
+/** The part of a program that a core adds. */
+export type MatMulCore = Pick<Program, 'workgroupSize' | 'extensions' | 'builtins' | 'main'> & {
+  variant: string;
+  declarations: string;
+  inputs?: Record<string, string>;
+  outputs?: Record<string, string>;
+  uniforms?: Record<string, 'u32' | 'i32' | 'f32'>;
+};
+
+/** A whole program of a source and a core. */
+export function matMulProgram(source: MatMulSource, core: MatMulCore): Program {
   const {name, variant, a, b, inputs, outputs, uniforms, declarations = ''} = source;
   const operands = Object.fromEntries(
     [a, b].map(({buffer, vector}) => [buffer, vector === 4 ? 'vec4<f32>' : 'f32']),
@@ -81,7 +103,7 @@ export function matMulProgram(
     name,
     variant: [variant, core.variant, describeOperand(a), describeOperand(b)].join('/'),
     inputs: {...operands, ...inputs, ...core.inputs},
-    outputs,
+    outputs: {...outputs, ...core.outputs},
     uniforms: {...uniforms, ...core.uniforms},
     declarations: () => [declarations, load('A', a), load('B', b), core.declarations].join('\n'),
   };
@@ -104,12 +126,10 @@ function load(name: string, operand: Operand): string {
          return vec4f();`
       : `var value = vec4f();
          if (hasLead) {
-           ${[0, 1, 2, 3]
-             .map(
-               (i) =>
-                 `if (inner + ${i}u < innerEnd${has(`(inner + ${i}u)`)}) { value[${i}] = ${buffer}[base + ${inner(`(inner + ${i}u)`)}]; }`,
-             )
-             .join('\n')}
+           ${eachOfFour(
+             (i) =>
+               `if (inner + ${i}u < innerEnd${has(`(inner + ${i}u)`)}) { value[${i}] = ${buffer}[base + ${inner(`(inner + ${i}u)`)}]; }`,
+           )}
          }
          return value;`;
   return `
@@ -118,28 +138,82 @@ function load(name: string, operand: Operand): string {
     }`;
 }
 
-/** WGSL statements that write four columns of a row of the result, as far as the tile goes. */
-export function storeResult(
-  {resultIndex, resultVector, epilogue}: MatMulSource,
-  value: string,
-  row: string,
-  column: string,
-): string {
-  const result = epilogue == null ? value : epilogue(value, row, column);
-  if (resultVector === 4) {
+/** The lead of one read: declared once where it stays the same from panel to panel. */
+export interface LeadOfRead {
+  /** WGSL statements before the first panel. */
+  declare: string;
+  /** WGSL statements and expressions of a panel: where the lead begins, and whether there is one. */
+  each: string;
+  base: string;
+  has: string;
+  inner: string;
+  innerEnd: string;
+}
+
+/**
+ * How an operand is read at `lead` and `inner` of its panel.
+ *
+ * @param id Makes the names its own.
+ * @param outer Which axis of the result the operand's outer axis is.
+ */
+export function leadOfRead(
+  id: string,
+  outer: 'row' | 'column',
+  {depthIsInner, base, hasLead}: Operand,
+  lead: string,
+  inner: string,
+): LeadOfRead {
+  const [begin, end] = depthIsInner ? [`${outer}Begin`, `${outer}End`] : ['panel', 'depthEnd'];
+  const find = `
+    let lead_${id} = ${begin} + ${lead};
+    let inside_${id} = lead_${id} < ${end};
+    let safe_${id} = select(0u, lead_${id}, inside_${id});
+    let has_${id} = inside_${id}${hasLead == null ? '' : ` && ${hasLead(`safe_${id}`)}`};
+    let base_${id} = ${base(`safe_${id}`)};`;
+  return {
+    declare: depthIsInner ? find : '',
+    each: depthIsInner ? '' : find,
+    base: `base_${id}`,
+    has: `has_${id}`,
+    inner: depthIsInner ? `panel + ${inner}` : `${outer}Begin + ${inner}`,
+    innerEnd: depthIsInner ? 'depthEnd' : `${outer}End`,
+  };
+}
+
+/** WGSL statements that do with four columns of a row what the source asks for. */
+export function storeFour({result}: MatMulSource, core: EpilogueCore): string {
+  if ('store' in result) {
     return `
-      if (${row} < rowEnd && ${column} < columnEnd) {
-        y[${resultIndex(row, column)} / 4u] = ${result};
+      let inside = row < rowEnd && column < columnEnd;
+      ${result.store(core)}`;
+  }
+  const written = result.transform?.('value', 'column') ?? 'value';
+  if (result.vector === 4) {
+    return `
+      if (row < rowEnd && column < columnEnd) {
+        y[${result.index('row', 'column')} / 4u] = ${written};
       }`;
   }
   return `
-    if (${row} < rowEnd) {
-      let written = ${result};
-      ${[0, 1, 2, 3]
-        .map(
-          (i) =>
-            `if (${column} + ${i}u < columnEnd) { y[${resultIndex(row, `(${column} + ${i}u)`)}] = written[${i}]; }`,
-        )
-        .join('\n')}
+    if (row < rowEnd) {
+      let written = ${written};
+      ${eachOfFour(
+        (i) =>
+          `if (column + ${i}u < columnEnd) { y[${result.index('row', `(column + ${i}u)`)}] = written[${i}]; }`,
+      )}
     }`;
+}
+
+/** The outputs whose largest magnitude is recorded. */
+export function magnitudesOf({result}: MatMulSource): readonly string[] {
+  return 'store' in result ? (result.magnitudesOf ?? []) : [];
+}
+
+export function eachOfFour(f: (i: number) => string): string {
+  return each(4, f);
+}
+
+/** Statements repeated for 0, 1, 2, ... */
+export function each(count: number, f: (i: number) => string): string {
+  return Array.from({length: count}, (_, i) => f(i)).join('\n');
 }

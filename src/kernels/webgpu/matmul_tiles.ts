@@ -13,9 +13,15 @@ const FLOAT32_TILES: Float32Tile[] = [
   {rows: 32, columns: 32, depth: 16, threadRows: 4, threadColumns: 4},
 ];
 
+/** Of the programs with larger tiles, software compiles for seconds. */
+const SOFTWARE_FLOAT32_TILES = FLOAT32_TILES.slice(-1);
+
 /** The largest tile that the problem fills, among those that the device can run. */
-export function chooseFloat32Tile(problem: Problem, limits: GPUSupportedLimits): Float32Tile {
-  const runnable = FLOAT32_TILES.filter(
+export function chooseFloat32Tile(
+  problem: Problem,
+  {limits, isSoftware}: {limits: GPUSupportedLimits; isSoftware: boolean},
+): Float32Tile {
+  const runnable = (isSoftware ? SOFTWARE_FLOAT32_TILES : FLOAT32_TILES).filter(
     ({rows, columns, depth, threadRows, threadColumns}) =>
       4 * depth * (rows + columns) <= limits.maxComputeWorkgroupStorageSize &&
       (rows / threadRows) * (columns / threadColumns) <= limits.maxComputeInvocationsPerWorkgroup,

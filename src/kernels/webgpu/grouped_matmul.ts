@@ -1,0 +1,251 @@
+import type {TensorInfo} from '@tensorflow/tfjs-core';
+import {type MatMul, resultType, vectorOf} from './matmul';
+import type {MatMulEpilogue, MatMulResult, TileSize} from './matmul_program';
+
+// The products of groups of rows: each group with a matrix of its own, or the groups of two matrices with
+// each other.
+
+/** Rows that are read where their tokens lie: row p is row floor(indices[p] / topK). */
+export interface GatheredRows {
+  indices: TensorInfo;
+  topK: number;
+}
+
+/** Rows that are written by copy: row p to indices[p], times weights[indices[p]]. */
+export interface ScatteredRows {
+  indices: TensorInfo;
+  weights?: TensorInfo;
+}
+
+/**
+ * The bins as they are read: ascending and within the rows, whatever they hold, so that no bin makes a
+ * kernel touch rows that are not there.
+ */
+const GROUP_END = `
+  fn groupEnd(number : u32, begin : u32) -> u32 {
+    return clamp(u32(max(bins[number], 0)), begin, uniforms.numRows);
+  }`;
+
+/** WGSL of type u32: the row of a gathered matrix. */
+function gatheredRow(row: string, gathered: GatheredRows | undefined): string {
+  return gathered == null ? row : `(u32(indices[${row}]) / ${gathered.topK}u)`;
+}
+
+/** What an epilogue takes the place of the plain result with. */
+export interface GroupedEpilogue {
+  variant: string;
+  inputs: Record<string, TensorInfo>;
+  inputTypes: Record<string, string>;
+  outputs: Record<string, TensorInfo>;
+  outputTypes: Record<string, string>;
+  uniforms?: Record<string, number>;
+  declarations: string;
+  result: MatMulEpilogue;
+}
+
+/**
+ * Each group of rows times its matrix. The tiles of a group's rows follow those of the group before;
+ * how many there are is known on the device only, so as many run as any bins could need, and the rest
+ * return. The rows beyond the last bin are one more group, which sums over nothing.
+ */
+export function groupsTimesMatrices(
+  name: string,
+  {
+    a,
+    b,
+    bins,
+    y,
+    numRows = y?.shape[0] ?? 0,
+    transposeB,
+    gatherA,
+    scatter,
+    epilogue,
+  }: {
+    a: TensorInfo;
+    b: TensorInfo;
+    bins: TensorInfo;
+    y?: TensorInfo;
+    numRows?: number;
+    transposeB: boolean;
+    gatherA?: GatheredRows;
+    scatter?: ScatteredRows;
+    epilogue?: GroupedEpilogue;
+  },
+): MatMul {
+  const depth = a.shape[1];
+  const columns = transposeB ? b.shape[1] : b.shape[2];
+  const numGroups = bins.shape[0];
+  const [vectorA, vectorY] = [vectorOf(depth), vectorOf(columns)];
+  const indices = gatherA?.indices ?? scatter?.indices;
+  const routing = {bins, ...(indices && {indices}), ...epilogue?.inputs};
+  const plain = plainResult(vectorY, scatter);
+  return {
+    source: {
+      name,
+      variant: [
+        'groups times matrices',
+        vectorY,
+        gatherA?.topK,
+        scatter && `scatter ${scatter.weights != null}`,
+        epilogue?.variant,
+      ].join(' '),
+      inputs: {
+        bins: 'i32',
+        ...(indices && {indices: 'i32'}),
+        ...(scatter?.weights && {weights: 'f32'}),
+        ...epilogue?.inputTypes,
+      },
+      outputs: epilogue?.outputTypes ?? {y: resultType(vectorY)},
+      uniforms: {
+        numRows: 'u32',
+        depth: 'u32',
+        columns: 'u32',
+        numGroups: 'u32',
+        columnTiles: 'u32',
+        ...Object.fromEntries(
+          Object.keys(epilogue?.uniforms ?? {}).map((name) => [name, 'u32' as const]),
+        ),
+      },
+      declarations: [GROUP_END, epilogue?.declarations].join('\n'),
+      a: {
+        buffer: 'a',
+        depthIsInner: true,
+        vector: vectorA,
+        base: (row) => `(${gatheredRow(row, gatherA)} * uniforms.depth)`,
+      },
+      b: transposeB
+        ? {
+            buffer: 'b',
+            depthIsInner: true,
+            vector: vectorA,
+            base: (column) => `((matrix * uniforms.columns + ${column}) * uniforms.depth)`,
+          }
+        : {
+            buffer: 'b',
+            depthIsInner: false,
+            vector: vectorY,
+            base: (k) => `((matrix * uniforms.depth + ${k}) * uniforms.columns)`,
+          },
+      tile: ({rows, columns}) => `
+        let rowTile = group / uniforms.columnTiles;
+        let columnBegin = group % uniforms.columnTiles * ${columns}u;
+        let columnEnd = uniforms.columns;
+        var matrix = 0u;
+        var groupBegin = 0u;
+        var rowEnd = 0u;
+        var tileBegin = 0u;
+        loop {
+          rowEnd = uniforms.numRows;
+          if (matrix < uniforms.numGroups) { rowEnd = groupEnd(matrix, groupBegin); }
+          let tileEnd = tileBegin + (rowEnd - groupBegin + ${rows - 1}u) / ${rows}u;
+          if (rowTile < tileEnd) { break; }
+          if (matrix == uniforms.numGroups) { return; }
+          matrix++;
+          groupBegin = rowEnd;
+          tileBegin = tileEnd;
+        }
+        let rowBegin = groupBegin + (rowTile - tileBegin) * ${rows}u;
+        let depthBegin = 0u;
+        let depthEnd = select(0u, uniforms.depth, matrix < uniforms.numGroups);`,
+      result: epilogue?.result ?? plain,
+    },
+    a,
+    b,
+    outputs: epilogue?.outputs ?? {y: y!},
+    inputs: {...routing, ...(scatter?.weights && {weights: scatter.weights})},
+    uniforms: {numRows, depth, columns, numGroups, ...epilogue?.uniforms},
+    problem: {rows: Math.ceil(numRows / Math.max(numGroups, 1)), columns},
+    workgroups: (tile) => mostRowTiles(numRows, numGroups + 1, tile) * columnTiles(columns, tile),
+    tileUniforms: (tile) => ({columnTiles: columnTiles(columns, tile)}),
+  };
+}
+
+function plainResult(vector: 1 | 4, scatter: ScatteredRows | undefined): MatMulResult {
+  const row = (row: string) => (scatter == null ? row : `u32(indices[${row}])`);
+  return {
+    index: (r, column) => `(${row(r)} * uniforms.columns + ${column})`,
+    stride: scatter == null ? 'uniforms.columns' : null,
+    vector,
+    transform:
+      scatter?.weights == null ? undefined : (value) => `(${value} * weights[indices[row]])`,
+  };
+}
+
+/** Every group has at most one tile that its rows do not fill. */
+function mostRowTiles(numRows: number, numGroups: number, {rows}: TileSize): number {
+  return Math.floor(numRows / rows) + Math.min(numGroups, numRows);
+}
+
+function columnTiles(columns: number, tile: TileSize): number {
+  return Math.ceil(columns / tile.columns);
+}
+
+/** The transposed rows of a times those of b, group by group: [E, K, M]. An empty group gives zero. */
+export function productsOfGroups(
+  name: string,
+  {
+    a,
+    b,
+    bins,
+    y,
+    gatherB,
+  }: {a: TensorInfo; b: TensorInfo; bins: TensorInfo; y: TensorInfo; gatherB?: GatheredRows},
+): MatMul {
+  const [numGroups, rows, columns] = y.shape;
+  const vectorY = vectorOf(columns);
+  return {
+    source: {
+      name,
+      variant: ['products of groups', vectorY, gatherB?.topK].join(' '),
+      inputs: {bins: 'i32', ...(gatherB && {indices: 'i32'})},
+      outputs: {y: resultType(vectorY)},
+      uniforms: {
+        numRows: 'u32',
+        rows: 'u32',
+        columns: 'u32',
+        rowTiles: 'u32',
+        columnTiles: 'u32',
+      },
+      declarations: GROUP_END,
+      a: {
+        buffer: 'a',
+        depthIsInner: false,
+        vector: vectorOf(rows),
+        base: (k) => `(${k} * uniforms.rows)`,
+      },
+      b: {
+        buffer: 'b',
+        depthIsInner: false,
+        vector: vectorY,
+        base: (k) => `(${gatheredRow(k, gatherB)} * uniforms.columns)`,
+      },
+      tile: (tile) => `
+        let columnBegin = group % uniforms.columnTiles * ${tile.columns}u;
+        let rowBegin = group / uniforms.columnTiles % uniforms.rowTiles * ${tile.rows}u;
+        let matrix = group / uniforms.columnTiles / uniforms.rowTiles;
+        let rowEnd = uniforms.rows;
+        let columnEnd = uniforms.columns;
+        // A bin begins where the largest before it ends.
+        var depthBegin = 0u;
+        for (var i = 0u; i < matrix; i++) { depthBegin = groupEnd(i, depthBegin); }
+        let depthEnd = groupEnd(matrix, depthBegin);`,
+      result: {
+        index: (row, column) =>
+          `((matrix * uniforms.rows + ${row}) * uniforms.columns + ${column})`,
+        stride: 'uniforms.columns',
+        vector: vectorY,
+      },
+    },
+    a,
+    b,
+    outputs: {y},
+    inputs: {bins, ...(gatherB && {indices: gatherB.indices})},
+    uniforms: {numRows: a.shape[0], rows, columns},
+    problem: {rows, columns},
+    workgroups: (tile) => numGroups * Math.ceil(rows / tile.rows) * columnTiles(columns, tile),
+    tileUniforms: (tile) => ({
+      rowTiles: Math.ceil(rows / tile.rows),
+      columnTiles: columnTiles(columns, tile),
+    }),
+  };
+}
