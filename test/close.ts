@@ -1,5 +1,6 @@
 import type {Tensor} from '@tensorflow/tfjs';
 import {withValues} from './deferred';
+import {toleranceFloor} from './settings';
 
 // Looking a global up takes Jest 200 ns, which adds up over the elements of a tensor.
 const {abs, max} = Math;
@@ -25,8 +26,17 @@ export function expectClose(
     expect({[name]: actual.shape}).toEqual({[name]: [...wantedShape]});
   }
   withValues([actual, ...(expectedTensor ? [expectedTensor] : [])], (got, wanted) =>
-    expectCloseValues(got, wanted ?? (expected as ArrayLike<number>), tolerance, name),
+    expectCloseValues(
+      got,
+      wanted ?? (expected as ArrayLike<number>),
+      atLeastFloor(tolerance),
+      name,
+    ),
   );
+}
+
+function atLeastFloor(tolerance: number): number {
+  return tolerance === 0 ? 0 : max(tolerance, toleranceFloor);
 }
 
 function expectCloseValues(

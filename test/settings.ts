@@ -1,0 +1,21 @@
+import type {Precision} from '../src/kernel_names';
+
+// Which of the tests run and how. `npm test` leaves all of it as it is; the bundle for GPUs (test/gpu)
+// sets it before it loads a test.
+
+const {MEGABLOCKS_BACKENDS, MEGABLOCKS_PRECISION, MEGABLOCKS_SOFTWARE} = process.env;
+
+/** The only backends whose tests are declared; undefined for all. */
+export const chosenBackends = MEGABLOCKS_BACKENDS?.split(',');
+
+/** How products on webgpu multiply. */
+export const webgpuPrecision = (MEGABLOCKS_PRECISION ?? 'float32') as Precision;
+
+/** Whether webgpu may be software. */
+export const allowSoftware = MEGABLOCKS_SOFTWARE !== 'refused';
+
+/**
+ * What no tolerance of `expectClose` is below, but for 0: halves round to 2^-11 of themselves, and the sums
+ * of several products follow one another.
+ */
+export const toleranceFloor = webgpuPrecision === 'float16' ? 3e-3 : 0;
