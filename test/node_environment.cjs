@@ -1,7 +1,7 @@
 const {TestEnvironment} = require('jest-environment-node');
 
-/** One Dawn a process: it crashes when what it made is collected. */
-let gpu;
+/** One Dawn of a kind a process: it crashes when what it made is collected. */
+const gpus = new Map();
 
 /** Node.js as the tests see it, with WebGPU where scripts/test.mjs found a driver for it. */
 module.exports = class NodeEnvironmentWithWebGPU extends TestEnvironment {
@@ -10,9 +10,16 @@ module.exports = class NodeEnvironmentWithWebGPU extends TestEnvironment {
     if (process.env.MEGABLOCKS_WEBGPU === 'found') {
       // Outside of Jest's module registry, which knows no ES modules.
       const {create, globals} = await import('webgpu');
-      gpu ??= create([]);
-      Object.assign(this.global, globals);
-      Object.defineProperty(this.global, 'navigator', {value: {gpu}, configurable: true});
+      const createGpu = (...options) => {
+        const key = options.join();
+        gpus.set(key, gpus.get(key) ?? create(options));
+        return gpus.get(key);
+      };
+      Object.assign(this.global, globals, {createGpu});
+      Object.defineProperty(this.global, 'navigator', {
+        value: {gpu: createGpu()},
+        configurable: true,
+      });
     }
   }
 };
