@@ -50,6 +50,8 @@ await build({
   // tfjs' packages say that importing them has no effect; it registers a backend.
   ignoreAnnotations: true,
   banner: {js: BANNER},
+  minifyWhitespace: true,
+  legalComments: 'none',
   logLevel: 'warning',
 });
 
