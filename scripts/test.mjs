@@ -4,6 +4,7 @@ import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {chromium} from './chromium.mjs';
 import {installIfNeeded} from './install_if_needed.mjs';
 import {softwareGpu} from './software_gpu.mjs';
 
@@ -15,7 +16,16 @@ async function runJest(args) {
   if (gpu.missing != null) {
     console.warn(`WebGPU is skipped: ${gpu.missing}`);
   }
-  const env = {...process.env, MEGABLOCKS_WEBGPU: gpu.missing ?? 'found', ...gpu.env};
+  const browser = await chromium();
+  if (browser.missing != null) {
+    console.warn(`Chromium is skipped: ${browser.missing}`);
+  }
+  const env = {
+    ...process.env,
+    MEGABLOCKS_WEBGPU: gpu.missing ?? 'found',
+    MEGABLOCKS_CHROMIUM: JSON.stringify(browser),
+    ...gpu.env,
+  };
   const jest = spawn(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args], {
     cwd: root,
     env,

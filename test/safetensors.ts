@@ -13,9 +13,10 @@ export function readGolden(name: string): {
   args: Record<string, unknown>;
 } {
   const file = readFileSync(join(__dirname, 'goldens', `${name}.safetensors`));
-  const headerLength = Number(file.readBigUInt64LE(0));
+  // Not by the methods of Buffer, which browsers lack.
+  const headerLength = Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true));
   const {__metadata__: metadata, ...entries} = JSON.parse(
-    file.toString('utf8', 8, 8 + headerLength),
+    new TextDecoder().decode(file.subarray(8, 8 + headerLength)),
   ) as Record<string, {dtype: string; shape: number[]; data_offsets: [number, number]}> & {
     __metadata__?: Record<string, string>;
   };

@@ -2,8 +2,8 @@ import {expect} from 'expect';
 import {ModuleMocker} from 'jest-mock';
 import {format, inspect} from 'node:util';
 
-// What the test files use of Jest, for machines that have Node.js and nothing else: the globals, and
-// running what was declared with them.
+// What the test files use of Jest, for machines that have Node.js and nothing else, and for browsers: the
+// globals, and running what was declared with them.
 
 type Body = () => unknown;
 /** Of a row of `each`, and so of any arguments. */
@@ -150,6 +150,8 @@ export interface Totals {
 export interface RunOptions {
   /** Which tests run, by the titles of their blocks and their own. Default: all. */
   filter?: RegExp;
+  /** Told of every test that passed. */
+  onPass?: (fullTitle: string) => void;
   /** Told of every failure as it comes. */
   onFailure: (fullTitle: string, error: unknown) => void;
 }
@@ -157,7 +159,7 @@ export interface RunOptions {
 /** Declares what `declare` declares, and runs it. Tests that the filter leaves out are not counted. */
 export async function runTests(
   declare: () => unknown,
-  {filter, onFailure}: RunOptions,
+  {filter, onPass, onFailure}: RunOptions,
 ): Promise<Totals> {
   const root = newBlock('', undefined, false);
   const totals: Totals = {passed: 0, failed: 0, skipped: 0};
@@ -201,6 +203,7 @@ export async function runTests(
       fail(test, errors[0]);
     } else {
       totals.passed++;
+      onPass?.(test.fullTitle);
     }
   };
 
@@ -257,7 +260,7 @@ async function firstError(hooks: Hook[]): Promise<unknown> {
 }
 
 async function within(timeout: number, body: Body) {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     await Promise.race([
       (async () => body())(),
