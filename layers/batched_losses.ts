@@ -1,4 +1,4 @@
-import {addN, type Scalar, scalar} from '@tensorflow/tfjs-core';
+import {add, type Scalar, scalar} from '@tensorflow/tfjs-core';
 import {type layers, LayersModel} from '@tensorflow/tfjs-layers';
 import {MoELayer} from './moe_layer';
 
@@ -68,5 +68,6 @@ export function clearRouterZloss(source: MoESource) {
 }
 
 function total(losses: readonly Scalar[]): Scalar {
-  return losses.length === 0 ? scalar(0) : addN([...losses]);
+  // One by one: an addN of many binds more buffers than some GPUs have.
+  return losses.reduce((sum, loss) => add(sum, loss), scalar(0));
 }

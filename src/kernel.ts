@@ -3,6 +3,7 @@ import {
   getGradient,
   getKernel,
   type GradConfig,
+  type KernelBackend,
   type KernelConfig,
   type NamedAttrMap,
   type NamedTensorMap,
@@ -33,11 +34,26 @@ export function runKernel<Inputs extends object, Attrs extends object, Out = Ten
   ) as Out;
 }
 
-/** Whether the backend in use has all of these kernels. */
+/** What a kernel needs of its backend, where not every device can run it. */
+const requirements = new Map<string, (backend: KernelBackend) => boolean>();
+
+/** Says which backends of a name can run a kernel, for `hasKernels`. */
+export function requireOfBackend<Backend extends KernelBackend>(
+  {kernelName, backendName}: KernelConfig,
+  isMet: (backend: Backend) => boolean,
+) {
+  requirements.set(`${backendName}/${kernelName}`, isMet as (backend: KernelBackend) => boolean);
+}
+
+/** Whether the backend in use can run all of these kernels. */
 export function hasKernels(...kernelNames: string[]): boolean {
   // Reading the backend initialises it where nothing has run yet, as tfjs' own ops do.
-  const backendName = engine().backend && engine().backendName;
-  return kernelNames.every((name) => getKernel(name, backendName) != null);
+  const {backend, backendName} = engine();
+  return kernelNames.every(
+    (name) =>
+      getKernel(name, backendName) != null &&
+      (requirements.get(`${backendName}/${name}`)?.(backend) ?? true),
+  );
 }
 
 /** What a backend registers for a kernel. */

@@ -1,6 +1,7 @@
 import {engine, env, setBackend} from '@tensorflow/tfjs-core';
-import {assert, assertOneOf} from './asserts';
+import {assert, assertBoolean, assertOneOf} from './asserts';
 import type {Precision} from './kernel_names';
+import {useFastMatMul} from './fast_mat_mul';
 import {deviceState, isSoftware} from './kernels/webgpu/device_state';
 
 // What `tfjs-megablocks/webgpu` exports: setting the WebGPU backend up with all that the adapter has.
@@ -14,6 +15,14 @@ export interface WebGPUOptions {
    * float32 sums.
    */
   precision?: Precision;
+  /**
+   * Whether the GPU checks the bounds of every access once more. Default true. The kernels here check
+   * what they access themselves, and products in half precision are up to 2.7 times as fast without
+   * (H100, 8192 x 8192 x 4096: 271 instead of 99 TFLOP/s). But tfjs' own products read beyond their
+   * operands: with false this library's take their place (see `useFastMatMul`), and tfjs' convolutions
+   * must not be used. Only Node.js can leave the checks out, and only before anything uses WebGPU.
+   */
+  boundsChecks?: boolean;
   /** Accept an adapter that is software, such as SwiftShader. Default false. */
   allowSoftware?: boolean;
   /** Features that the adapter must have, by their WebGPU names. Default none: what it has is used. */
@@ -57,12 +66,10 @@ const WANTED_LIMITS = [
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 
-/**
- * Switches of Dawn in Node.js. The first two let matrix units and halves be seen. The last leaves out the
- * bounds check of every access: the kernels here and those of tfjs check what they read themselves, and
- * the products are up to 2.7 times as fast (H100, 8192 x 8192 x 4096: 271 instead of 99 TFLOP/s).
- */
-const DAWN_FEATURES = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia', 'disable_robustness'];
+/** Switches of Dawn without which Node.js would not see matrix units and halves. */
+const DAWN_FEATURES = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia'];
+/** The switch that leaves out the bounds checks. */
+const NO_BOUNDS_CHECKS = 'disable_robustness';
 
 /**
  * Sets TensorFlow.js' WebGPU backend up, in a browser or in Node.js, and makes it the current one. The
@@ -86,11 +93,13 @@ export async function setupWebGPU(options: WebGPUOptions = {}): Promise<WebGPUSe
   const {
     powerPreference = 'high-performance',
     precision = 'float32',
+    boundsChecks = true,
     allowSoftware = false,
     requiredFeatures = [],
   } = options;
   assertOneOf('setupWebGPU', 'precision', precision, PRECISIONS);
-  const releaseGpu = await provideGpu();
+  assertBoolean('setupWebGPU', 'boundsChecks', boundsChecks);
+  const releaseGpu = await provideGpu(boundsChecks);
   try {
     const adapter = await requestAdapter(powerPreference, allowSoftware);
     const missing = requiredFeatures.filter((name) => !adapter.features.has(name));
@@ -102,7 +111,10 @@ export async function setupWebGPU(options: WebGPUOptions = {}): Promise<WebGPUSe
     );
     const device = await requestDevice(adapter, requiredFeatures);
     await useDevice(device, adapter);
-    const state = deviceState(device);
+    if (!boundsChecks) {
+      useFastMatMul();
+    }
+    const state = deviceState(device, adapter.info);
     state.precision = precision === 'float16' && state.matrixUnit != null ? 'float16' : 'float32';
     return {
       adapter: describeAdapter(adapter),
@@ -128,7 +140,7 @@ export async function setupWebGPU(options: WebGPUOptions = {}): Promise<WebGPUSe
  *
  * @returns What removes it again.
  */
-async function provideGpu(): Promise<() => void> {
+async function provideGpu(boundsChecks: boolean): Promise<() => void> {
   if (globalThis.navigator?.gpu != null) {
     return () => undefined;
   }
@@ -142,7 +154,8 @@ async function provideGpu(): Promise<() => void> {
   if (globalThis.navigator == null) {
     Object.defineProperty(globalThis, 'navigator', {value: {}, configurable: true});
   }
-  const gpu = create([`enable-dawn-features=${DAWN_FEATURES.join(',')}`]);
+  const features = [...DAWN_FEATURES, ...(boundsChecks ? [] : [NO_BOUNDS_CHECKS])];
+  const gpu = create([`enable-dawn-features=${features.join(',')}`]);
   Object.defineProperty(globalThis.navigator, 'gpu', {value: gpu, configurable: true});
   return () => {
     delete (globalThis.navigator as {gpu?: GPU}).gpu;

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs';
 import '../src/index';
 import {setupWebGPU} from '../src/webgpu';
 import {afterDeferredChecks} from './deferred';
-import {allowSoftware, chosenBackends, webgpuPrecision} from './settings';
+import {allowSoftware, boundsChecks, chosenBackends, webgpuPrecision} from './settings';
 
 /** Every backend that the tests know; one that is missing is reported as skipped, with the reason. */
 export const BACKENDS = ['cpu', 'wasm', 'webgpu'] as const;
@@ -51,7 +51,11 @@ function startBackend(backendName: BackendName) {
     // fused experts of webgpu do, tfjs takes that for a leak as well.
     tf.env().set('IS_TEST', backendName !== 'webgpu');
     if (backendName === 'webgpu') {
-      ({dispose} = await setupWebGPU({allowSoftware, precision: webgpuPrecision}));
+      ({dispose} = await setupWebGPU({
+        allowSoftware,
+        boundsChecks,
+        precision: webgpuPrecision,
+      }));
       device().onuncapturederror = ({error}) => gpuErrors.push(error.message);
     } else if (!(await tf.setBackend(backendName))) {
       throw new Error(`the ${backendName} backend did not start`);

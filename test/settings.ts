@@ -19,3 +19,6 @@ export const allowSoftware = MEGABLOCKS_SOFTWARE !== 'refused';
  * of several products follow one another.
  */
 export const toleranceFloor = webgpuPrecision === 'float16' ? 3e-3 : 0;
+
+/** Whether the GPU checks bounds, as it does for users who do not ask otherwise. */
+export const boundsChecks = process.env.MEGABLOCKS_BOUNDS_CHECKS !== 'off';

@@ -13,6 +13,7 @@ interface Options {
   cases: number;
   seed: number;
   software: boolean;
+  boundsChecks: boolean;
 }
 
 /** How much is printed of a failure. */
@@ -26,6 +27,7 @@ export async function main(files: TestFiles) {
     MEGABLOCKS_BACKENDS: 'webgpu',
     MEGABLOCKS_PRECISION: options.precision,
     MEGABLOCKS_SOFTWARE: options.software ? 'allowed' : 'refused',
+    MEGABLOCKS_BOUNDS_CHECKS: options.boundsChecks ? 'on' : 'off',
     MEGABLOCKS_RANDOM_CASES: String(options.cases),
     MEGABLOCKS_RANDOM_SEED: String(options.seed),
   });
@@ -58,6 +60,7 @@ function parseOptions(): Options {
     )
     .option('--cases <number>', 'random cases of each family of kernels', count, 200)
     .option('--seed <number>', 'of the random cases', count, 1)
+    .option('--no-bounds-checks', 'without the bounds checks of the GPU')
     .option('--software', 'accept a GPU in software', false)
     .parse()
     .opts<Options>();
@@ -79,8 +82,8 @@ function count(text: string): number {
 }
 
 /** Says what there is, refuses what was not asked for, and leaves Dawn where every test finds it. */
-async function describeGpu({precision, software}: Options) {
-  const setup = await setupWebGPU({precision, allowSoftware: software});
+async function describeGpu({precision, boundsChecks, software}: Options) {
+  const setup = await setupWebGPU({precision, boundsChecks, allowSoftware: software});
   console.log(
     `${setup.adapter} (${setup.vendor}), ${setup.precision}: ${setup.features.join(' ')}`,
   );

@@ -11,10 +11,15 @@ export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
   Dds,
   'webgpu',
   ({inputs: {a, values, ...index}, attrs, backend}) => {
-    const {blockSize, transposeA, transposeB, precision} = attrs;
+    const {sparseRows, sparseColumns, blockSize, transposeA, transposeB, precision} = attrs;
     const [rows, columns] = ddsShape(a.shape, attrs);
     const y = makeOutput(backend, [rows, columns]);
-    const sparse = sparseSide(index, {blockSize, byRows: transposeB, depthIsInner: transposeB});
+    const sparse = sparseSide(index, {
+      blockSize,
+      crossings: (transposeB ? sparseColumns : sparseRows) / blockSize,
+      byRows: transposeB,
+      depthIsInner: transposeB,
+    });
     const vectorA = vectorOf(a.shape[1], blockSize);
     const vectorY = vectorOf(columns, blockSize);
     const lines = columns / blockSize;
@@ -32,15 +37,17 @@ export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
           columns: 'u32',
           rowTiles: 'u32',
           columnTiles: 'u32',
+          ...sparse.uniformTypes,
         },
         declarations: sparse.declarations,
+        panel: sparse.panel,
         a: transposeA
           ? {
               buffer: 'a',
               depthIsInner: false,
               vector: vectorA,
               base: (depth) => `(${sparse.denseDepth(depth)} * uniforms.stride)`,
-              hasLead: sparse.hasDepth,
+              hasDepth: sparse.hasDepth,
             }
           : {
               buffer: 'a',
@@ -48,7 +55,7 @@ export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
               vector: vectorA,
               base: (row) => `(${row} * uniforms.stride)`,
               inner: sparse.denseDepth,
-              hasInner: sparse.hasDepth,
+              hasDepth: sparse.hasDepth,
             },
         b: sparse.operand,
         tile: (tile) => `
@@ -69,7 +76,7 @@ export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
       b: values,
       outputs: {y},
       inputs: sparse.inputs,
-      uniforms: {rows, stride: a.shape[1], columns},
+      uniforms: {rows, stride: a.shape[1], columns, ...sparse.uniforms},
       problem: {rows, columns: blockSize},
       workgroups: (tile) => lines * rowTiles(tile.rows) * columnTiles(tile.columns),
       tileUniforms: (tile) => ({

@@ -11,10 +11,15 @@ export const dsdConfig = kernelConfig<DsdInputs, SparseAttrs, WebGPUBackend>(
   Dsd,
   'webgpu',
   ({inputs: {values, b, ...index}, attrs, backend}) => {
-    const {blockSize, transposeA, transposeB, precision} = attrs;
+    const {sparseRows, sparseColumns, blockSize, transposeA, transposeB, precision} = attrs;
     const [rows, columns] = dsdShape(b.shape, attrs);
     const y = makeOutput(backend, [rows, columns]);
-    const sparse = sparseSide(index, {blockSize, byRows: !transposeA, depthIsInner: !transposeA});
+    const sparse = sparseSide(index, {
+      blockSize,
+      crossings: (transposeA ? sparseRows : sparseColumns) / blockSize,
+      byRows: !transposeA,
+      depthIsInner: !transposeA,
+    });
     const vectorB = vectorOf(b.shape[1], blockSize);
     const vectorY = vectorOf(columns);
     const lines = rows / blockSize;
@@ -31,8 +36,10 @@ export const dsdConfig = kernelConfig<DsdInputs, SparseAttrs, WebGPUBackend>(
           columns: 'u32',
           rowTiles: 'u32',
           columnTiles: 'u32',
+          ...sparse.uniformTypes,
         },
         declarations: sparse.declarations,
+        panel: sparse.panel,
         a: sparse.operand,
         b: transposeB
           ? {
@@ -41,14 +48,14 @@ export const dsdConfig = kernelConfig<DsdInputs, SparseAttrs, WebGPUBackend>(
               vector: vectorB,
               base: (column) => `(${column} * uniforms.stride)`,
               inner: sparse.denseDepth,
-              hasInner: sparse.hasDepth,
+              hasDepth: sparse.hasDepth,
             }
           : {
               buffer: 'b',
               depthIsInner: false,
               vector: vectorB,
               base: (depth) => `(${sparse.denseDepth(depth)} * uniforms.stride)`,
-              hasLead: sparse.hasDepth,
+              hasDepth: sparse.hasDepth,
             },
         tile: (tile) => `
           let columnBegin = group % uniforms.columnTiles * ${tile.columns}u;
@@ -68,7 +75,7 @@ export const dsdConfig = kernelConfig<DsdInputs, SparseAttrs, WebGPUBackend>(
       b,
       outputs: {y},
       inputs: sparse.inputs,
-      uniforms: {stride: b.shape[1], columns},
+      uniforms: {stride: b.shape[1], columns, ...sparse.uniforms},
       problem: {rows: blockSize, columns},
       workgroups: (tile) => lines * rowTiles(tile.rows) * columnTiles(tile.columns),
       tileUniforms: (tile) => ({

@@ -1,6 +1,6 @@
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
-import {kernelConfig} from '../../kernel';
+import {kernelConfig, requireOfBackend} from '../../kernel';
 import {ExpertsDownGrad, type ExpertsAttrs, type ExpertsDownGradInputs} from '../../kernel_names';
 import {activationDerivative, activationFunction} from './activation_wgsl';
 import {joinMagnitude} from './ExpertsUp';
@@ -96,3 +96,11 @@ export const expertsDownGradConfig = kernelConfig<
   runMatMul(backend, {...product, problem, precision});
   return Object.values(outputs);
 });
+
+/** Of a glu in half precision, the most: 7 that are read, 4 that are written, and the magnitudes. */
+const STORAGE_BUFFERS = 12;
+
+requireOfBackend<WebGPUBackend>(
+  expertsDownGradConfig,
+  ({device}) => device.limits.maxStorageBuffersPerShaderStage >= STORAGE_BUFFERS,
+);

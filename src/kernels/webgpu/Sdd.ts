@@ -56,7 +56,8 @@ export const sddConfig = kernelConfig<SddInputs, SparseAttrs, WebGPUBackend>(
         result: {
           index: (row, column) =>
             `((block * ${blockSize}u + ${row} - blockRowBegin) * ${blockSize}u + ${column} - blockColumnBegin)`,
-          stride: `${blockSize}u`,
+          // A constant that the compiler checks against the width of a matrix unit.
+          stride: blockSize < 64 ? null : `${blockSize}u`,
           vector: vector,
         },
       },

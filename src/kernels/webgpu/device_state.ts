@@ -23,12 +23,16 @@ export class DeviceState {
   private readonly uniformBuffers = new Map<string, GPUBuffer>();
   private lostMessage: string | null = null;
 
-  constructor(private readonly device: GPUDevice) {
+  /** @param info What the adapter says of itself; by default what the device knows of it. */
+  constructor(
+    private readonly device: GPUDevice,
+    info = adapterInfo(device),
+  ) {
     this.emptyBuffer = device.createBuffer({size: 16, usage: GPUBufferUsage.STORAGE});
-    this.matrixUnit = findMatrixUnit(device);
+    this.matrixUnit = findMatrixUnit(device, info);
     this.limits = device.limits;
-    this.isSoftware = isSoftware(adapterInfo(device));
-    this.subgroupSize = adapterInfo(device)?.subgroupMaxSize ?? 0;
+    this.isSoftware = isSoftware(info);
+    this.subgroupSize = info?.subgroupMaxSize || 32;
     void device.lost.then(({message}) => {
       this.lostMessage = message || 'no reason was given';
     });
@@ -109,9 +113,11 @@ export function isSoftware(info: GPUAdapterInfo | undefined): boolean {
 }
 
 /** The largest unit that multiplies halves and sums in float32. */
-function findMatrixUnit(device: GPUDevice): MatrixUnit | null {
+function findMatrixUnit(
+  device: GPUDevice,
+  info: ExtendedAdapterInfo | undefined,
+): MatrixUnit | null {
   const needed = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'];
-  const info = adapterInfo(device);
   // The lanes of a workgroup are dealt to subgroups of one size.
   const oneSize = info?.subgroupMinSize === info?.subgroupMaxSize;
   if (!oneSize || !needed.every((name) => device.features.has(name))) {
@@ -124,13 +130,15 @@ function findMatrixUnit(device: GPUDevice): MatrixUnit | null {
     )
     .map(({M, N, K}) => ({rows: M, columns: N, depth: K}))
     .sort((a, b) => b.rows * b.columns * b.depth - a.rows * a.columns * a.depth);
-  return units[0] ?? null;
+  // Dawn in Node.js does not list the units; those of NVIDIA's GPUs are known.
+  const known = info?.vendor === 'nvidia' ? {rows: 16, columns: 16, depth: 16} : null;
+  return units[0] ?? known;
 }
 
 /** On the device itself, so that all copies of this package in a process share it. */
 const STATE = Symbol.for('tfjs-megablocks.webgpu');
 
-export function deviceState(device: GPUDevice): DeviceState {
+export function deviceState(device: GPUDevice, info?: GPUAdapterInfo): DeviceState {
   const holder = device as unknown as Record<symbol, DeviceState>;
-  return (holder[STATE] ??= new DeviceState(device));
+  return (holder[STATE] ??= new DeviceState(device, info));
 }

@@ -15,7 +15,7 @@ export class Magnitudes {
   /** The bits of the largest magnitudes: of floats without a sign, those sort as the floats do. */
   readonly buffer: GPUBuffer;
   private next = 0;
-  private readonly taken = new WeakMap<object, number>();
+  private taken = new WeakMap<object, number>();
 
   constructor(device: GPUDevice) {
     this.buffer = device.createBuffer({
@@ -29,6 +29,11 @@ export class Magnitudes {
   find({dataId}: TensorInfo): number | undefined {
     const number = this.taken.get(dataId);
     return number != null && number >= this.next - SLOTS + SEGMENT ? number % SLOTS : undefined;
+  }
+
+  /** Forgets all slots, so that a benchmark finds every magnitude anew. */
+  forget() {
+    this.taken = new WeakMap();
   }
 
   /** A slot for the tensor's data, zero. */

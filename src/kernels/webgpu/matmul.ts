@@ -1,5 +1,5 @@
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
-import type {TensorInfo} from '@tensorflow/tfjs-core';
+import {type TensorInfo, util} from '@tensorflow/tfjs-core';
 import type {Precision} from '../../kernel_names';
 import {deviceState} from './device_state';
 import {magnitudeOf} from './magnitudes';
@@ -57,7 +57,12 @@ export function runMatMul(backend: WebGPUBackend, product: MatMul) {
       state.magnitudes.take(backend, outputs[name]),
     ]);
     const magnitudes = {magnitudes: state.magnitudes.buffer};
-    runProgram(backend, float16Program(source, tile, matrixUnit, subgroupSize), {
+    // WebGPU wants a buffer that a unit is written to to hold at least one.
+    const holdsUnits = Object.values(outputs).every(
+      ({shape}) => util.sizeFromShape(shape) >= matrixUnit.rows * matrixUnit.columns,
+    );
+    const program = float16Program(source, tile, matrixUnit, subgroupSize, holdsUnits);
+    runProgram(backend, program, {
       inputs: {...operands, ...inputs, ...(recorded.length > 0 ? {} : magnitudes)},
       outputs: {...outputs, ...(recorded.length > 0 ? magnitudes : {})},
       uniforms: {...uniforms(tile), magnitudeA, magnitudeB, ...Object.fromEntries(recorded)},

@@ -1,10 +1,10 @@
 import {
   each,
-  leadOfRead,
   magnitudesOf,
   matMulProgram,
   type MatMulSource,
   type Operand,
+  operandRead,
   storeFour,
   type TileSize,
 } from './matmul_program';
@@ -40,12 +40,15 @@ const TARGET_EXPONENT = 14;
  * way. The next panel is read while the present one is multiplied. The matrix units write whole tiles
  * themselves; at ragged edges, and where there is an epilogue, the sums pass through the memory of the
  * panels, a row of units at a time.
+ *
+ * @param storesDirectly Whether the result is large enough for the matrix units to write to.
  */
 export function float16Program(
   source: MatMulSource,
   tile: Float16Tile,
   unit: MatrixUnit,
   subgroupSize: number,
+  storesDirectly = true,
 ): Program {
   const {rows, columns, depth, subgroupRows, subgroupColumns} = tile;
   const acrossColumns = columns / subgroupColumns;
@@ -53,10 +56,6 @@ export function float16Program(
   const workgroupSize = subgroups * subgroupSize;
   const panelA = panelLayout('A', source.a, rows, depth, 0);
   const panelB = panelLayout('B', source.b, columns, depth, panelA.size);
-  const reads = [
-    stagingSlots(panelA, 'row', source.a, workgroupSize),
-    stagingSlots(panelB, 'column', source.b, workgroupSize),
-  ].flat();
   const unitRows = subgroupRows / unit.rows;
   const unitColumns = subgroupColumns / unit.columns;
   // In vectors of two words, as everything in workgroup memory; padded as the panels are.
@@ -66,6 +65,10 @@ export function float16Program(
   const right = `subgroup_matrix_right<f16, ${unit.columns}, ${unit.depth}>`;
   const sum = `subgroup_matrix_result<f32, ${unit.columns}, ${unit.rows}>`;
   const {result} = source;
+  const direct =
+    storesDirectly && !('store' in result) && result.transform == null && result.stride != null
+      ? result
+      : null;
   const recorded = magnitudesOf(source);
   const magnitude = (slot: string) =>
     recorded.length > 0 ? `atomicLoad(&magnitudes[${slot}])` : `magnitudes[${slot}]`;
@@ -73,7 +76,7 @@ export function float16Program(
   const lanesOfRow = subgroupColumns / 4;
 
   return matMulProgram(source, {
-    variant: `float16 ${rows}x${columns}x${depth} ${subgroupRows}x${subgroupColumns}`,
+    variant: `float16 ${rows}x${columns}x${depth} ${subgroupRows}x${subgroupColumns} ${direct != null}`,
     extensions: ['f16', 'subgroups', 'chromium_experimental_subgroup_matrix'],
     builtins: {subgroup_id: 'u32', subgroup_invocation_id: 'u32'},
     workgroupSize,
@@ -101,7 +104,13 @@ export function float16Program(
       fn toHalves(x : vec4f) -> vec2u {
         return vec2u(bitcast<u32>(vec2h(x.xy)), bitcast<u32>(vec2h(x.zw)));
       }`,
-    main: () => `
+    main: () => {
+      const slots = [
+        stagingSlots(panelA, 'row', source.a, workgroupSize),
+        stagingSlots(panelB, 'column', source.b, workgroupSize),
+      ].flat();
+      const read = [source.panel ?? '', ...slots.map((slot) => slot.read)].join('\n');
+      return `
       ${source.tile(tile)}
       let exponentA = scalingExponent(${magnitude('uniforms.magnitudeA')});
       let exponentB = scalingExponent(${magnitude('uniforms.magnitudeB')});
@@ -110,17 +119,17 @@ export function float16Program(
       let subgroupRow = subgroup_id / ${acrossColumns}u * ${subgroupRows}u;
       let subgroupColumn = subgroup_id % ${acrossColumns}u * ${subgroupColumns}u;
       ${each(unitRows, (i) => each(unitColumns, (j) => `var sum_${i}_${j} : ${sum};`))}
-      ${reads.map((slot) => slot.declare).join('\n')}
+      ${slots.map((slot) => slot.declare).join('\n')}
       var panel = depthBegin;
       if (panel < depthEnd) {
-        ${reads.map((slot) => slot.read).join('\n')}
+        ${read}
       }
       while (panel < depthEnd) {
-        ${reads.map((slot) => slot.write).join('\n')}
+        ${slots.map((slot) => slot.write).join('\n')}
         workgroupBarrier();
         panel += ${depth}u;
         if (panel < depthEnd) {
-          ${reads.map((slot) => slot.read).join('\n')}
+          ${read}
         }
         ${each(depth / unit.depth, (k) => {
           const k0 = k * unit.depth;
@@ -138,7 +147,7 @@ export function float16Program(
         workgroupBarrier();
       }
       ${
-        'store' in result || result.stride == null || result.transform != null
+        direct == null
           ? ''
           : `
       let exponent = exponentA + exponentB;
@@ -149,7 +158,7 @@ export function float16Program(
           each(unitColumns, (j) => {
             const row = `(rowBegin + subgroupRow + ${i * unit.rows}u)`;
             const column = `(columnBegin + subgroupColumn + ${j * unit.columns}u)`;
-            return `subgroupMatrixStore<row_major>(&y, ${result.index(row, column)} / ${result.vector}u, subgroupMatrixScalarMultiply(sum_${i}_${j}, unscale), ${result.stride} / ${result.vector}u);`;
+            return `subgroupMatrixStore<row_major>(&y, ${direct.index(row, column)} / ${direct.vector}u, subgroupMatrixScalarMultiply(sum_${i}_${j}, unscale), ${direct.stride} / ${direct.vector}u);`;
           }),
         )}
         return;
@@ -171,9 +180,9 @@ export function float16Program(
             let unitColumn = slot % ${lanesOfRow}u * 4u;
             let row = rowBegin + subgroupRow + ${i * unit.rows}u + unitRow;
             let column = columnBegin + subgroupColumn + unitColumn;
-            let at = scratch + unitRow * ${scratchStride}u + unitColumn / 2u;
-            let scaled = bitcast<vec4f>(vec4u(panels[at], panels[at + 1u]));
-            let value = scaled * unscaleFirst * unscaleLast;
+            let scratchAt = scratch + unitRow * ${scratchStride}u + unitColumn / 2u;
+            let scaledSum = bitcast<vec4f>(vec4u(panels[scratchAt], panels[scratchAt + 1u]));
+            let value = scaledSum * unscaleFirst * unscaleLast;
             ${storeFour(source, {
               width: subgroupColumns,
               sumAcross: (x) => sumAcross(x, lanesOfRow),
@@ -189,7 +198,8 @@ export function float16Program(
             atomicMax(&magnitudes[uniforms.magnitude_${name}], most_${name});
           }`,
         )
-        .join('\n')}`,
+        .join('\n')}`;
+    },
   });
 }
 
@@ -259,16 +269,23 @@ function stagingSlots(
   return Array.from({length: Math.ceil(vectors / workgroupSize)}, (_, s) => {
     const id = `${name}_${s}`;
     const guard = (s + 1) * workgroupSize <= vectors ? '' : `if (vector_${id} < ${vectors}u)`;
-    const lead = leadOfRead(id, outer, operand, `(vector_${id} / ${inners / 4}u)`, `inner_${id}`);
+    const read = operandRead(
+      name,
+      id,
+      outer,
+      operand,
+      `(vector_${id} / ${inners / 4}u)`,
+      `inner_${id}`,
+    );
     return {
       declare: `
         let vector_${id} = lane + ${s * workgroupSize}u;
         let inner_${id} = vector_${id} % ${inners / 4}u * 4u;
         var staged_${id} = vec4f();
-        ${lead.declare}`,
+        ${read.declare}`,
       read: `${guard} {
-        ${lead.each}
-        staged_${id} = load${name}(${lead.base}, ${lead.has}, ${lead.inner}, ${lead.innerEnd});
+        ${read.each}
+        staged_${id} = ${read.value};
       }`,
       write: `${guard} {
         panels[${begin}u + vector_${id} / ${inners / 4}u * ${stride}u + inner_${id} / 4u] = toHalves(staged_${id} * scale${name});

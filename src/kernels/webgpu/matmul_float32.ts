@@ -1,11 +1,11 @@
 import {
   each,
   eachOfFour,
-  leadOfRead,
   magnitudesOf,
   matMulProgram,
   type MatMulSource,
   type Operand,
+  operandRead,
   storeFour,
   type TileSize,
 } from './matmul_program';
@@ -30,7 +30,6 @@ export function float32Program(source: MatMulSource, tile: Float32Tile): Program
   const {rows, columns, depth, threadRows, threadColumns} = tile;
   const acrossColumns = columns / threadColumns;
   const workgroupSize = (rows / threadRows) * acrossColumns;
-  const slots = stagingSlots(source, tile, workgroupSize);
   const rowGroups = threadRows / 4;
   const columnGroups = threadColumns / 4;
   const rowStride = rows / rowGroups;
@@ -42,7 +41,10 @@ export function float32Program(source: MatMulSource, tile: Float32Tile): Program
     declarations: `
       var<workgroup> panelA : array<vec4f, ${(depth * rows) / 4}>;
       var<workgroup> panelB : array<vec4f, ${(depth * columns) / 4}>;`,
-    main: () => `
+    main: () => {
+      const slots = stagingSlots(source, tile, workgroupSize);
+      const read = [source.panel ?? '', ...slots.map((slot) => slot.read)].join('\n');
+      return `
       ${source.tile(tile)}
       let threadRow = lane / ${acrossColumns}u * 4u;
       let threadColumn = lane % ${acrossColumns}u * 4u;
@@ -50,14 +52,14 @@ export function float32Program(source: MatMulSource, tile: Float32Tile): Program
       ${slots.map((slot) => slot.declare).join('\n')}
       var panel = depthBegin;
       if (panel < depthEnd) {
-        ${slots.map((slot) => slot.read).join('\n')}
+        ${read}
       }
       while (panel < depthEnd) {
         ${slots.map((slot) => slot.write).join('\n')}
         workgroupBarrier();
         panel += ${depth}u;
         if (panel < depthEnd) {
-          ${slots.map((slot) => slot.read).join('\n')}
+          ${read}
         }
         for (var k = 0u; k < ${depth}u; k++) {
           ${each(rowGroups, (i) => `let a_${i} = panelA[(k * ${rows}u + threadRow + ${i * rowStride}u) / 4u];`)}
@@ -84,7 +86,8 @@ export function float32Program(source: MatMulSource, tile: Float32Tile): Program
             ${storeFour(source, {width: 4, sumAcross: (x) => x})}
           }`,
         ),
-      )}`,
+      )}`;
+    },
   });
 }
 
@@ -143,8 +146,9 @@ function stagingSlots(
 function stagingSlot(slot: number, parts: SlotPart[], depth: number): StagingSlot {
   const sides = parts.map(({side, block, condition}) => {
     const id = `${side.name}_${slot}`;
-    const leads = [0, 1, 2, 3].map((i) =>
-      leadOfRead(
+    const reads = [0, 1, 2, 3].map((i) =>
+      operandRead(
+        side.name,
         `${id}_${i}`,
         side.outer,
         side.operand,
@@ -152,20 +156,20 @@ function stagingSlot(slot: number, parts: SlotPart[], depth: number): StagingSlo
         side.operand.depthIsInner ? `k_${id}` : `outer_${id}`,
       ),
     );
-    return {side, id, condition, leads, position: blockPosition(id, block, side, depth)};
+    return {side, id, condition, reads, position: blockPosition(id, block, side, depth)};
   });
   const guarded = (f: (side: (typeof sides)[number]) => string) =>
     sides.map((side) => `if (${side.condition}) { ${f(side)} }`).join('\n');
   return {
     declare: `
       ${eachOfFour((i) => `var staged_${slot}_${i} = vec4f();`)}
-      ${sides.map(({position, leads}) => [position, ...leads.map((lead) => lead.declare)].join('\n')).join('\n')}`,
-    read: guarded(({side, leads}) =>
-      leads
+      ${sides.map(({position, reads}) => [position, ...reads.map((read) => read.declare)].join('\n')).join('\n')}`,
+    read: guarded(({reads}) =>
+      reads
         .map(
-          ({each, base, has, inner, innerEnd}, i) => `
+          ({each, value}, i) => `
             ${each}
-            staged_${slot}_${i} = load${side.name}(${base}, ${has}, ${inner}, ${innerEnd});`,
+            staged_${slot}_${i} = ${value};`,
         )
         .join('\n'),
     ),

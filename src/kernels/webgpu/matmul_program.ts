@@ -19,10 +19,8 @@ export interface Operand {
   base: (lead: string) => string;
   /** WGSL of type u32: how far an inner index lies from the base. Default: itself. */
   inner?: (inner: string) => string;
-  /** WGSL of type bool: whether the operand has this lead; where not, it is zero there. */
-  hasLead?: (lead: string) => string;
-  /** Likewise for an inner index. */
-  hasInner?: (inner: string) => string;
+  /** WGSL of type bool: whether the operand has this depth; where not, it is zero there. */
+  hasDepth?: (depth: string) => string;
 }
 
 /** A product, without how it is computed. */
@@ -41,6 +39,8 @@ export interface MatMulSource {
   b: Operand;
   /** WGSL statements that declare the tile. Returning leaves the result as it is. */
   tile: (size: TileSize) => string;
+  /** WGSL statements that run before the panel at `panel` is read. */
+  panel?: string;
   /** What becomes of the sums: written to `y` as they are, or handed to an epilogue. */
   result: MatMulResult | MatMulEpilogue;
 }
@@ -114,69 +114,79 @@ function describeOperand({depthIsInner, vector}: Operand): string {
 }
 
 /**
- * A function that reads four consecutive inner elements from `inner` on, zero from `innerEnd` on or
- * where there is no such lead.
+ * A function that reads four consecutive inner elements from `inner` on. Depths that are not there are
+ * zero. Rows and columns beyond the result may be anything, since nothing of them is written, so their
+ * indices are only kept within the operand: fewer conditions leave more registers to the sums.
  */
-function load(name: string, operand: Operand): string {
-  const {buffer, vector, inner = (i) => i, hasInner} = operand;
-  const has = (i: string) => (hasInner == null ? '' : ` && ${hasInner(i)}`);
-  const body =
-    vector === 4
-      ? `if (hasLead && inner < innerEnd${has('inner')}) { return ${buffer}[(base + ${inner('inner')}) / 4u]; }
-         return vec4f();`
-      : `var value = vec4f();
-         if (hasLead) {
-           ${eachOfFour(
-             (i) =>
-               `if (inner + ${i}u < innerEnd${has(`(inner + ${i}u)`)}) { value[${i}] = ${buffer}[base + ${inner(`(inner + ${i}u)`)}]; }`,
-           )}
-         }
-         return value;`;
+function load(
+  name: string,
+  {buffer, depthIsInner, vector, inner = (i) => i, hasDepth}: Operand,
+): string {
+  const has = (depth: string) =>
+    depthIsInner ? `${depth} < innerEnd${hasDepth == null ? '' : ` && ${hasDepth(depth)}`}` : 'has';
+  const signature = `fn load${name}(base : u32, inner : u32, innerEnd : u32, has : bool) -> vec4f`;
+  if (vector === 4) {
+    return `
+      ${signature} {
+        if (${has('inner')}) { return ${buffer}[(base + ${inner('inner')}) / 4u]; }
+        return vec4f();
+      }`;
+  }
   return `
-    fn load${name}(base : u32, hasLead : bool, inner : u32, innerEnd : u32) -> vec4f {
-      ${body}
+    ${signature} {
+      var value = vec4f();
+      ${eachOfFour(
+        (i) => `{
+          let at = ${depthIsInner ? `inner + ${i}u` : `min(inner + ${i}u, innerEnd - 1u)`};
+          if (${has('at')}) { value[${i}] = ${buffer}[base + ${inner('at')}]; }
+        }`,
+      )}
+      return value;
     }`;
 }
 
-/** The lead of one read: declared once where it stays the same from panel to panel. */
-export interface LeadOfRead {
-  /** WGSL statements before the first panel. */
+/** One read of an operand. */
+export interface OperandRead {
+  /** WGSL statements before the first panel: what stays the same from panel to panel. */
   declare: string;
-  /** WGSL statements and expressions of a panel: where the lead begins, and whether there is one. */
+  /** WGSL statements of every panel. */
   each: string;
-  base: string;
-  has: string;
-  inner: string;
-  innerEnd: string;
+  /** WGSL of type vec4f. */
+  value: string;
 }
 
 /**
  * How an operand is read at `lead` and `inner` of its panel.
  *
+ * @param name Of the operand, as its loading function has it.
  * @param id Makes the names its own.
  * @param outer Which axis of the result the operand's outer axis is.
  */
-export function leadOfRead(
+export function operandRead(
+  name: 'A' | 'B',
   id: string,
   outer: 'row' | 'column',
-  {depthIsInner, base, hasLead}: Operand,
+  {depthIsInner, vector, base, hasDepth}: Operand,
   lead: string,
   inner: string,
-): LeadOfRead {
-  const [begin, end] = depthIsInner ? [`${outer}Begin`, `${outer}End`] : ['panel', 'depthEnd'];
-  const find = `
-    let lead_${id} = ${begin} + ${lead};
-    let inside_${id} = lead_${id} < ${end};
-    let safe_${id} = select(0u, lead_${id}, inside_${id});
-    let has_${id} = inside_${id}${hasLead == null ? '' : ` && ${hasLead(`safe_${id}`)}`};
-    let base_${id} = ${base(`safe_${id}`)};`;
+): OperandRead {
+  if (depthIsInner) {
+    return {
+      declare: `let base_${id} = ${base(`min(${outer}Begin + ${lead}, ${outer}End - 1u)`)};`,
+      each: '',
+      value: `load${name}(base_${id}, panel + ${inner}, depthEnd, true)`,
+    };
+  }
+  const within =
+    vector === 4 ? `min(${outer}Begin + ${inner}, ${outer}End - 4u)` : `${outer}Begin + ${inner}`;
   return {
-    declare: depthIsInner ? find : '',
-    each: depthIsInner ? '' : find,
-    base: `base_${id}`,
-    has: `has_${id}`,
-    inner: depthIsInner ? `panel + ${inner}` : `${outer}Begin + ${inner}`,
-    innerEnd: depthIsInner ? 'depthEnd' : `${outer}End`,
+    declare: `let at_${id} = ${within};`,
+    each: `
+      let depth_${id} = panel + ${lead};
+      let inside_${id} = depth_${id} < depthEnd;
+      let safe_${id} = select(depthBegin, depth_${id}, inside_${id});
+      let has_${id} = inside_${id}${hasDepth == null ? '' : ` && ${hasDepth(`safe_${id}`)}`};`,
+    value: `load${name}(${base(`safe_${id}`)}, at_${id}, ${outer}End, has_${id})`,
   };
 }
 

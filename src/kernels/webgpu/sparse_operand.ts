@@ -14,28 +14,52 @@ export interface SparseSide {
   inputs: Record<string, TensorInfo>;
   inputTypes: Record<string, string>;
   declarations: string;
+  /** WGSL statements before every panel. */
+  panel?: string;
   /** WGSL of type u32: the dense row or column that meets a depth. */
   denseDepth: (depth: string) => string;
   /** WGSL of type bool: whether a depth lies in a block that is used. */
   hasDepth: (depth: string) => string;
+  uniforms: Record<string, number>;
+  uniformTypes: Record<string, 'u32'>;
   /** WGSL statements: the depths of a block-row or block-column called `line`. */
   depths: string;
 }
 
+/** The depth of the deepest panel of a tile. */
+const DEEPEST_PANEL = 32;
+
 /**
+ * Indices are checked as they are read: one that is out of range, such as the -1 of an unused block, is
+ * a block that is not there, whatever its values.
+ *
+ * @param crossings How many block-columns (block-rows) the lines cross.
  * @param byRows Whether the lines are block-rows of the matrix as it lies in memory.
  * @param depthIsInner Whether the sum runs along the rows of a block as it lies in memory.
  */
 export function sparseSide(
   index: SparseIndex,
-  {blockSize, byRows, depthIsInner}: {blockSize: number; byRows: boolean; depthIsInner: boolean},
+  {
+    blockSize,
+    crossings,
+    byRows,
+    depthIsInner,
+  }: {blockSize: number; crossings: number; byRows: boolean; depthIsInner: boolean},
 ): SparseSide {
   const {columnIndices, offsets, columnIndicesT, offsetsT, blockOffsetsT} = index;
   const size = `${blockSize}u`;
-  const position = (depth: string) => `(blockBegin + ${depth} / ${size})`;
-  // Unused blocks come last and cross no line.
-  const blockAt = (depth: string) =>
-    byRows ? position(depth) : `u32(max(blockPlaces[${position(depth)}], 0))`;
+  // A panel of this depth or a divisor of it lies in one block, which is then looked up once.
+  const isUniform = blockSize % DEEPEST_PANEL === 0;
+  const look = (depth: string) => (isUniform ? '' : `(${depth})`);
+  const hasDepth = (depth: string) => `hasCrossing${look(depth)}`;
+  const blockAt = (depth: string) => `blockPlace${look(depth)}`;
+  const findBlock = `
+    let position = blockBegin + depth / ${size};
+    let at = crossings[position];
+    let has = at >= 0 && u32(at) < uniforms.numCrossings;`;
+  const place = byRows
+    ? 'position'
+    : 'min(u32(max(blockPlaces[position], 0)), uniforms.numBlocks - 1u)';
   return {
     operand: {
       buffer: 'values',
@@ -47,6 +71,7 @@ export function sparseSide(
       inner: depthIsInner
         ? (depth) => `${blockAt(depth)} * ${blockSize * blockSize}u + ${depth} % ${size}`
         : (outer) => `${outer} % ${size}`,
+      hasDepth,
     },
     inputs: byRows
       ? {lineOffsets: offsets, crossings: columnIndices}
@@ -56,15 +81,36 @@ export function sparseSide(
       crossings: 'i32',
       ...(byRows ? {} : {blockPlaces: 'i32'}),
     },
-    declarations: `
+    declarations: isUniform
+      ? `
+      var<private> blockBegin : u32;
+      var<private> hasCrossing : bool;
+      var<private> crossing : u32;
+      var<private> blockPlace : u32;
+
+      fn findBlock(depth : u32) {
+        ${findBlock}
+        hasCrossing = has;
+        crossing = select(0u, u32(at), has);
+        blockPlace = ${place};
+      }`
+      : `
       var<private> blockBegin : u32;
 
-      fn crossing(depth : u32) -> i32 { return crossings[${position('depth')}]; }`,
-    denseDepth: (depth) => `(u32(max(crossing(${depth}), 0)) * ${size} + ${depth} % ${size})`,
-    hasDepth: (depth) => `(crossing(${depth}) >= 0)`,
+      fn hasCrossing(depth : u32) -> bool { ${findBlock} return has; }
+      fn crossing(depth : u32) -> u32 { ${findBlock} return select(0u, u32(at), has); }
+      fn blockPlace(depth : u32) -> u32 { let position = blockBegin + depth / ${size}; return ${place}; }`,
+    panel: isUniform ? 'findBlock(panel);' : undefined,
+    denseDepth: (depth) => `(crossing${look(depth)} * ${size} + ${depth} % ${size})`,
+    hasDepth,
+    uniforms: {numCrossings: crossings, numBlocks: columnIndices.shape[0]},
+    uniformTypes: {numCrossings: 'u32', numBlocks: 'u32'},
     depths: `
-      blockBegin = u32(lineOffsets[line]);
+      let firstBlock = min(u32(max(lineOffsets[line], 0)), uniforms.numBlocks);
+      // For the functions that read: a private variable itself would not count as uniform.
+      blockBegin = firstBlock;
+      let blockEnd = min(u32(max(lineOffsets[line + 1u], 0)), uniforms.numBlocks);
       let depthBegin = 0u;
-      let depthEnd = (u32(lineOffsets[line + 1u]) - u32(lineOffsets[line])) * ${size};`,
+      let depthEnd = (max(blockEnd, firstBlock) - firstBlock) * ${size};`,
   };
 }
