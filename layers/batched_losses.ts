@@ -1,4 +1,4 @@
-import {add, type Scalar, scalar} from '@tensorflow/tfjs-core';
+import {add, type Scalar, scalar, tidy} from '@tensorflow/tfjs-core';
 import {type layers, LayersModel} from '@tensorflow/tfjs-layers';
 import {MoELayer} from './moe_layer';
 
@@ -69,5 +69,5 @@ export function clearRouterZloss(source: MoESource) {
 
 function total(losses: readonly Scalar[]): Scalar {
   // One by one: an addN of many binds more buffers than some GPUs have.
-  return losses.reduce((sum, loss) => add(sum, loss), scalar(0));
+  return tidy(() => losses.reduce((sum, loss) => add(sum, loss), scalar(0)));
 }
