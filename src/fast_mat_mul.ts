@@ -1,10 +1,5 @@
-import {
-  engine,
-  getKernel,
-  type KernelConfig,
-  registerKernel,
-  unregisterKernel,
-} from '@tensorflow/tfjs-core';
+import {engine, type KernelConfig} from '@tensorflow/tfjs-core';
+import {replaceKernels} from './kernel';
 import {fastMatMulConfigs as wasm} from './kernels/wasm/fast_mat_mul';
 import {fastMatMulConfigs as webgpu} from './kernels/webgpu/fast_mat_mul';
 
@@ -32,12 +27,6 @@ const FAST_MAT_MUL: Record<string, KernelConfig[]> = {wasm, webgpu};
 export function useFastMatMul(): boolean {
   const backendName = engine().backend && engine().backendName;
   const configs = FAST_MAT_MUL[backendName] ?? [];
-  for (const config of configs) {
-    if (getKernel(config.kernelName, backendName) !== config) {
-      // Registering over an existing kernel would warn.
-      unregisterKernel(config.kernelName, backendName);
-      registerKernel(config);
-    }
-  }
+  replaceKernels(configs);
   return configs.length > 0;
 }

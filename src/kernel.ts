@@ -11,6 +11,7 @@ import {
   registerKernel,
   type Tensor,
   type TensorInfo,
+  unregisterKernel,
 } from '@tensorflow/tfjs-core';
 import {assertKernelExists} from './asserts';
 
@@ -78,6 +79,22 @@ export function registerKernels(configs: readonly KernelConfig[]) {
     if (getKernel(config.kernelName, config.backendName) == null) {
       registerKernel(config);
     }
+  }
+}
+
+/** Registers kernels in the place of those that are registered. */
+export function replaceKernels(configs: readonly KernelConfig[]) {
+  for (const config of configs) {
+    const {kernelName, backendName} = config;
+    const registered = getKernel(kernelName, backendName);
+    if (registered === config) {
+      continue;
+    }
+    if (registered != null) {
+      // Registering over an existing kernel would warn.
+      unregisterKernel(kernelName, backendName);
+    }
+    registerKernel(config);
   }
 }
 

@@ -1,8 +1,10 @@
 import {engine, env, setBackend} from '@tensorflow/tfjs-core';
 import {assert, assertBoolean, assertOneOf} from './asserts';
+import {replaceKernels} from './kernel';
 import type {Precision} from './kernel_names';
-import {useFastMatMul} from './fast_mat_mul';
 import {deviceState, isSoftware} from './kernels/webgpu/device_state';
+import {fastMatMulConfigs} from './kernels/webgpu/fast_mat_mul';
+import {guardBackend} from './kernels/webgpu/guard_backend';
 
 // What `tfjs-megablocks/webgpu` exports: setting the WebGPU backend up with all that the adapter has.
 
@@ -45,7 +47,9 @@ export interface WebGPUSetup {
 }
 
 const BACKEND = 'webgpu';
-const PRECISIONS = ['float32', 'float16'] as const;
+
+/** What `precision` can be; the first is the default. */
+export const PRECISIONS = ['float32', 'float16'] as const;
 
 /** What the kernels use where there is it. */
 const WANTED_FEATURES = [
@@ -110,11 +114,13 @@ export async function setupWebGPU(options: WebGPUOptions = {}): Promise<WebGPUSe
         `which lacks ${missing.join(', ')}; it has ${[...adapter.features].join(', ')}`,
     );
     const device = await requestDevice(adapter, requiredFeatures);
+    // Before anything asks for it by the device alone: not every device knows its adapter.
+    const state = deviceState(device, adapter.info);
     await useDevice(device, adapter);
     if (!boundsChecks) {
-      useFastMatMul();
+      // Of this backend alone: `useFastMatMul` would bring the kernels of all others.
+      replaceKernels(fastMatMulConfigs);
     }
-    const state = deviceState(device, adapter.info);
     state.precision = precision === 'float16' && state.matrixUnit != null ? 'float16' : 'float32';
     return {
       adapter: describeAdapter(adapter),
@@ -134,9 +140,11 @@ export async function setupWebGPU(options: WebGPUOptions = {}): Promise<WebGPUSe
   }
 }
 
+/** By their switches, and for good: Dawn crashes when one is collected before what it has made. */
+const gpus = new Map<string, GPU>();
+
 /**
- * Puts `navigator.gpu` where it is missing, as in Node.js. It must stay there for as long as anything of
- * it is used: Dawn crashes when it is collected.
+ * Puts `navigator.gpu` where it is missing, as in Node.js.
  *
  * @returns What removes it again.
  */
@@ -155,7 +163,9 @@ async function provideGpu(boundsChecks: boolean): Promise<() => void> {
     Object.defineProperty(globalThis, 'navigator', {value: {}, configurable: true});
   }
   const features = [...DAWN_FEATURES, ...(boundsChecks ? [] : [NO_BOUNDS_CHECKS])];
-  const gpu = create([`enable-dawn-features=${features.join(',')}`]);
+  const key = features.join(',');
+  const gpu = gpus.get(key) ?? create([`enable-dawn-features=${key}`]);
+  gpus.set(key, gpu);
   Object.defineProperty(globalThis.navigator, 'gpu', {value: gpu, configurable: true});
   return () => {
     delete (globalThis.navigator as {gpu?: GPU}).gpu;
@@ -169,7 +179,7 @@ async function importOrThrow<T>(name: string, load: () => Promise<unknown>): Pro
     return {...module.default, ...module} as T;
   } catch (error) {
     throw new Error(
-      `setupWebGPU: the package ${name} must be installed, got: ${(error as Error).message}`,
+      `setupWebGPU: the package ${name} must be installed and load, got: ${(error as Error).message}`,
       {cause: error},
     );
   }
@@ -217,7 +227,9 @@ async function useDevice(device: GPUDevice, adapter: GPUAdapter) {
   if (engine().findBackendFactory(BACKEND) != null) {
     engine().removeBackend(BACKEND);
   }
-  engine().registerBackend(BACKEND, () => new WebGPUBackend(device, adapter.info), 10);
+  const backend = new WebGPUBackend(device, adapter.info);
+  guardBackend(backend);
+  engine().registerBackend(BACKEND, () => backend, 10);
   // Small tensors stay on the GPU: a result on the CPU would be waited for.
   env().set('WEBGPU_CPU_FORWARD', false);
   assert(await setBackend(BACKEND), () => 'setupWebGPU: the backend must start, got a failure');

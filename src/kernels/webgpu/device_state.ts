@@ -1,7 +1,9 @@
+import {util} from '@tensorflow/tfjs-core';
 import {assert} from '../../asserts';
 import type {Precision} from '../../kernel_names';
 import {Magnitudes} from './magnitudes';
 import type {MatrixUnit} from './matmul_float16';
+import {type Tiles, tilesFor} from './matmul_tiles';
 import type {CompiledProgram} from './program';
 
 const MAX_UNIFORM_BUFFERS = 4096;
@@ -16,8 +18,8 @@ export class DeviceState {
   readonly matrixUnit: MatrixUnit | null;
   readonly subgroupSize: number;
   readonly limits: GPUSupportedLimits;
-  /** Whether a processor computes what a GPU should. */
-  readonly isSoftware: boolean;
+  /** What products choose their tiles from. */
+  tiles: Tiles;
   private magnitudesIfUsed?: Magnitudes;
   private readonly pipelines = new Map<string, CompiledProgram>();
   private readonly uniformBuffers = new Map<string, GPUBuffer>();
@@ -31,7 +33,7 @@ export class DeviceState {
     this.emptyBuffer = device.createBuffer({size: 16, usage: GPUBufferUsage.STORAGE});
     this.matrixUnit = findMatrixUnit(device, info);
     this.limits = device.limits;
-    this.isSoftware = isSoftware(info);
+    this.tiles = tilesFor(info?.vendor ?? '', isSoftware(info));
     this.subgroupSize = info?.subgroupMaxSize || 32;
     void device.lost.then(({message}) => {
       this.lostMessage = message || 'no reason was given';
@@ -45,6 +47,18 @@ export class DeviceState {
       () =>
         `${kernelName}: the WebGPU device is lost (${this.lostMessage}); set the backend up again ` +
         'and go on from the last checkpoint',
+    );
+  }
+
+  /** @throws If no buffer of the device holds a tensor of this shape. */
+  assertFits(kernelName: string, shape: readonly number[]) {
+    const bytes = 4 * util.sizeFromShape([...shape]);
+    const limit = Math.min(this.limits.maxStorageBufferBindingSize, this.limits.maxBufferSize);
+    assert(
+      bytes <= limit,
+      () =>
+        `${kernelName}: a tensor of shape [${shape}] takes ${bytes} bytes, and a buffer of this ` +
+        `WebGPU device holds at most ${limit}; use a smaller batch or model`,
     );
   }
 

@@ -128,14 +128,7 @@ function toBuffer(
   if (isEmpty(resource)) {
     return deviceState(device).emptyBuffer;
   }
-  const bytes = 4 * util.sizeFromShape(resource.shape);
-  const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
-  assert(
-    bytes <= limit,
-    () =>
-      `${kernelName}: a tensor of shape [${resource.shape}] takes ${bytes} bytes, and a buffer of ` +
-      `this WebGPU device holds at most ${limit}; use a smaller batch or model`,
-  );
+  deviceState(device).assertFits(kernelName, resource.shape);
   backend.uploadToGPU(resource.dataId);
   internals(backend).commandQueueOwnedIds.add(resource.dataId);
   return tensorMap.get(resource.dataId).resource as GPUBuffer;
