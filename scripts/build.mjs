@@ -1,5 +1,5 @@
-// Builds what is published: one bundle each for ESM and CommonJS, with source maps that hold their
-// sources, and the type declarations. Everything of TensorFlow.js stays external.
+// Builds what is published: for each entry one bundle each for ESM and CommonJS, with source maps
+// that hold their sources, and the type declarations. Everything of TensorFlow.js stays external.
 import {build} from 'esbuild';
 import {copyFileSync, rmSync} from 'node:fs';
 import {dirname, join} from 'node:path';
@@ -9,10 +9,11 @@ import {dts} from 'rollup-plugin-dts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
-const entry = join(root, 'src/index.ts');
+const entries = ['index', 'webgpu'];
+const source = (entry) => join(root, `src/${entry}.ts`);
 
 const bundleOptions = {
-  entryPoints: [entry],
+  entryPoints: entries.map(source),
   bundle: true,
   external: ['@tensorflow/*'],
   sourcemap: true,
@@ -21,26 +22,31 @@ const bundleOptions = {
 
 /** The neutral platform makes an import that browsers lack an error. */
 async function buildEsm() {
-  const outfile = join(dist, 'esm/index.js');
-  await build({...bundleOptions, format: 'esm', platform: 'neutral', outfile});
+  await build({...bundleOptions, format: 'esm', platform: 'neutral', outdir: join(dist, 'esm')});
 }
 
 /** The node platform adds what lets ESM import a CommonJS module's exports by name. */
 async function buildCommonJs() {
-  const outfile = join(dist, 'cjs/index.cjs');
-  await build({...bundleOptions, format: 'cjs', platform: 'node', outfile});
+  const outdir = join(dist, 'cjs');
+  const outExtension = {'.js': '.cjs'};
+  await build({...bundleOptions, format: 'cjs', platform: 'node', outdir, outExtension});
 }
 
 /** Bundled, since the extensionless imports of the sources mean nothing to a `nodenext` project. */
-async function buildTypes() {
-  const bundle = await rollup({input: entry, external: /^@tensorflow\//, plugins: [dts()]});
-  await bundle.write({file: join(dist, 'types/index.d.ts'), format: 'es'});
+async function buildTypes(entry) {
+  const file = join(dist, `types/${entry}.d.ts`);
+  const bundle = await rollup({
+    input: source(entry),
+    external: /^@tensorflow\//,
+    plugins: [dts()],
+  });
+  await bundle.write({file, format: 'es'});
   await bundle.close();
-  copyFileSync(join(dist, 'types/index.d.ts'), join(dist, 'types/index.d.cts'));
+  copyFileSync(file, file.replace(/ts$/, 'cts'));
 }
 
 await import('./build_wasm.mjs');
 for (const folder of ['esm', 'cjs', 'types']) {
   rmSync(join(dist, folder), {recursive: true, force: true});
 }
-await Promise.all([buildEsm(), buildCommonJs(), buildTypes()]);
+await Promise.all([buildEsm(), buildCommonJs(), ...entries.map(buildTypes)]);

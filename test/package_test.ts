@@ -1,6 +1,14 @@
 import {build} from 'esbuild';
 import {execFileSync, spawnSync} from 'node:child_process';
-import {mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 
@@ -23,7 +31,7 @@ beforeAll(() => {
   mkdirSync(project);
   write('package.json', '{"private": true}');
   run(project, 'npm', 'install', '--offline', '--legacy-peer-deps', join(folder, filename));
-  symlinkSync(join(root, 'node_modules/@tensorflow'), join(project, 'node_modules/@tensorflow'));
+  ['@tensorflow', 'webgpu'].forEach(link);
 });
 
 afterAll(() => rmSync(folder, {recursive: true, force: true}));
@@ -36,11 +44,25 @@ function write(name: string, text: string) {
   writeFileSync(join(project, name), text);
 }
 
+/** Links a package of the checkout into the project. */
+function link(name: string) {
+  symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name));
+}
+
+/** Writes and runs a program of the project, which must end by itself. */
+function runProgram(name: string, program: string, env: Record<string, string> = {}) {
+  write(name, program);
+  const options = {cwd: project, env: {...process.env, ...env}, timeout: 100_000};
+  const {status, stdout, stderr} = spawnSync(process.execPath, [name], {
+    ...options,
+    encoding: 'utf8',
+  });
+  return {status, stdout, stderr};
+}
+
 /** Writes and runs a program of the project; a warning makes the test fail. */
 function expectPrints(name: string, program: string, expected: string) {
-  write(name, program);
-  const {stdout, stderr} = spawnSync(process.execPath, [name], {cwd: project, encoding: 'utf8'});
-  expect({stdout, stderr}).toEqual({stdout: `${expected}\n`, stderr: ''});
+  expect(runProgram(name, program)).toEqual({status: 0, stdout: `${expected}\n`, stderr: ''});
 }
 
 function typeCheck(names: string[], program: string, module: string, moduleResolution: string) {
@@ -97,25 +119,37 @@ test('the tarball holds the builds and the documents, and nothing else', () => {
     'README.md',
     'dist/cjs/index.cjs',
     'dist/cjs/index.cjs.map',
+    'dist/cjs/webgpu.cjs',
+    'dist/cjs/webgpu.cjs.map',
     'dist/esm/index.js',
     'dist/esm/index.js.map',
+    'dist/esm/webgpu.js',
+    'dist/esm/webgpu.js.map',
     'dist/types/index.d.cts',
     'dist/types/index.d.ts',
+    'dist/types/webgpu.d.cts',
+    'dist/types/webgpu.d.ts',
     'package.json',
   ]);
 });
 
-test.each(['dist/esm/index.js', 'dist/cjs/index.cjs', 'dist/types/index.d.ts'])(
-  '%s imports the peers and no more',
-  (file) => {
-    const text = readFileSync(join(project, 'node_modules/tfjs-megablocks', file), 'utf8');
-    const imports = text.matchAll(/\b(?:from |require\(|import[ (])['"]([^'"\n]+)['"]/g);
-    expect([...new Set([...imports].map(([, name]) => name))].sort()).toEqual([
-      '@tensorflow/tfjs-core',
-      '@tensorflow/tfjs-layers',
-    ]);
-  },
-);
+const PEERS = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers'];
+const WEBGPU_PEERS = ['@tensorflow/tfjs-backend-webgpu', '@tensorflow/tfjs-core'];
+
+test.each([
+  ['dist/esm/index.js', PEERS],
+  ['dist/cjs/index.cjs', PEERS],
+  ['dist/types/index.d.ts', PEERS],
+  ['dist/esm/webgpu.js', WEBGPU_PEERS],
+  ['dist/cjs/webgpu.cjs', WEBGPU_PEERS],
+  ['dist/types/webgpu.d.ts', []],
+])('%s imports the peers and no more', (file, peers) => {
+  const text = readFileSync(join(project, 'node_modules/tfjs-megablocks', file), 'utf8');
+  // Without the comments of the declarations, which show how to import.
+  const code = text.replace(/^ *\*.*$/gm, '');
+  const imports = code.matchAll(/\b(?:from |require\(|import[ (])['"]([^'"\n]+)['"]/g);
+  expect([...new Set([...imports].map(([, name]) => name))].sort()).toEqual(peers);
+});
 
 test('runs as ESM', () => {
   expectPrints('program.mjs', ESM_IMPORTS + PROGRAM, PRINTED);
@@ -142,6 +176,10 @@ describe('types', () => {
   const program = `
     import {sequential} from '@tensorflow/tfjs-layers';
     import {layers, type layers as types} from 'tfjs-megablocks';
+    import {setupWebGPU, type WebGPUSetup} from 'tfjs-megablocks/webgpu';
+    export const setup: Promise<WebGPUSetup> = setupWebGPU({precision: 'float16'});
+    // @ts-expect-error: no such precision
+    void setupWebGPU({precision: 'float8'});
     const config: types.MoEArguments = {moeNumExperts: 8, moeTopK: 2};
     sequential({layers: [layers.dMoE(config)]});
     // @ts-expect-error: a number is a number
@@ -153,6 +191,165 @@ describe('types', () => {
 
   test('under bundler', () => {
     typeCheck(['program.ts'], program, 'esnext', 'bundler');
+  });
+});
+
+const {MEGABLOCKS_WEBGPU = 'npm test finds its driver'} = process.env;
+const hasWebGPU = MEGABLOCKS_WEBGPU === 'found';
+const describeWithWebGPU = hasWebGPU ? describe : describe.skip;
+
+describeWithWebGPU(`webgpu${hasWebGPU ? '' : ` (${MEGABLOCKS_WEBGPU})`}`, () => {
+  const esmImports = `
+    import * as tf from '@tensorflow/tfjs-core';
+    import {sequential} from '@tensorflow/tfjs-layers';
+    import {layers, topK} from 'tfjs-megablocks';
+    import {setupWebGPU} from 'tfjs-megablocks/webgpu';`;
+  const commonJsImports = `
+    const tf = require('@tensorflow/tfjs-core');
+    const {sequential} = require('@tensorflow/tfjs-layers');
+    const {layers} = require('tfjs-megablocks');
+    const {setupWebGPU} = require('tfjs-megablocks/webgpu');`;
+  // As above; and both experts are one, so that the gradient is that of 2 sums over F.
+  const trains = `
+    async function main() {
+      const {software, precision, dispose} = await setupWebGPU({allowSoftware: true});
+      console.log(tf.getBackend(), typeof software, precision);
+      const dMoE = layers.dMoE({
+        ffnHiddenSize: 4,
+        moeNumExperts: 2,
+        moeTopK: 2,
+        activationFn: 'relu',
+        initMethod: 'ones',
+        inputShape: [2],
+      });
+      const model = sequential({layers: [dMoE]});
+      model.compile({optimizer: tf.train.sgd(1e-3), loss: 'meanSquaredError'});
+      const x = tf.tensor2d([[1, 2]]);
+      console.log((await model.predict(x).data()).join());
+      console.log((await tf.grad((x) => tf.sum(dMoE.apply(x)))(x).data()).join());
+      const {history: {loss}} = await model.fit(x, tf.zerosLike(x), {epochs: 2, verbose: 0});
+      console.log(loss[1] < loss[0]);
+      dispose();
+    }
+    main();`;
+  const printed = 'webgpu boolean float32\n12,12\n8,8\ntrue';
+  /** Gives what an error says. */
+  const says = `
+    const says = async (compute) => {
+      try {
+        await compute();
+        return 'no error';
+      } catch ({message}) {
+        return message;
+      }
+    };
+    const setupSays = (options) => says(() => setupWebGPU(options));`;
+
+  test('trains as ESM, and the process ends', () => {
+    expectPrints('webgpu.mjs', esmImports + trains, printed);
+  });
+
+  test('trains as CommonJS, and the process ends', () => {
+    expectPrints('webgpu.cjs', commonJsImports + trains, printed);
+  });
+
+  test('refuses what it cannot set up, and sets up after that', () => {
+    const program = `
+      ${esmImports}${says}
+      console.log(await setupSays({precision: 'float8'}));
+      console.log(await setupSays({boundsChecks: 1}));
+      console.log(await setupSays());
+      console.log(await setupSays({allowSoftware: true, requiredFeatures: ['warp-drive']}));
+      globalThis.gc();
+      const {dispose} = await setupWebGPU({allowSoftware: true});
+      console.log(tf.getBackend());
+      dispose();`;
+    write('refused.mjs', program);
+    const lines = run(project, process.execPath, '--expose-gc', 'refused.mjs').trim().split('\n');
+    expect(lines).toEqual([
+      "setupWebGPU: precision must be one of 'float32', 'float16', got 'float8'",
+      'setupWebGPU: boundsChecks must be true or false, got 1',
+      expect.stringMatching(
+        /^setupWebGPU: the adapter must be a GPU, got software, .*SwiftShader.*; allowSoftware accepts it$/,
+      ),
+      expect.stringMatching(
+        /^setupWebGPU: requiredFeatures must be ones of the adapter .*, which lacks warp-drive; it has .*/,
+      ),
+      'webgpu',
+    ]);
+  });
+
+  test('says so where there is no adapter', () => {
+    const program = `${esmImports}${says} console.log(await setupSays());`;
+    const none = {VK_DRIVER_FILES: '/nowhere.json', VK_ICD_FILENAMES: '/nowhere.json'};
+    const {status, stdout} = runProgram('no_adapter.mjs', program, none);
+    expect({status, stdout}).toEqual({
+      status: 0,
+      stdout:
+        'setupWebGPU: there must be a WebGPU adapter, got none; is there a GPU with its driver?\n',
+    });
+  });
+
+  test.each(['mjs', 'cjs'])('names the package that is missing (%s)', (kind) => {
+    unlinkSync(join(project, 'node_modules/webgpu'));
+    const imports = kind === 'mjs' ? esmImports : commonJsImports;
+    const program = `${imports}${says} setupSays().then(console.log);`;
+    const {status, stdout} = runProgram(`no_package.${kind}`, program);
+    link('webgpu');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(
+      /^setupWebGPU: the package webgpu must be installed and load, got: Cannot find package 'webgpu'/,
+    );
+  });
+
+  test('a lost device is an error, and another can be set up', () => {
+    const program = `
+      ${esmImports}${says}
+      const first = await setupWebGPU({allowSoftware: true});
+      const {device} = tf.backend();
+      const x = tf.tensor2d([[1, 2]]);
+      device.destroy();
+      console.log(await says(() => tf.add(x, 1).data()));
+      await device.lost;
+      console.log(await says(() => tf.add(x, 1)));
+      console.log(await says(() => topK(x, 1)));
+      first.dispose();
+      const second = await setupWebGPU({allowSoftware: true});
+      console.log((await tf.add([1, 2], 1).data()).join());
+      second.dispose();`;
+    const lost = expect.stringMatching(
+      /^\w+: the WebGPU device is lost \(.+\); set the backend up again and go on from the last checkpoint$/,
+    );
+    const {status, stdout} = runProgram('lost.mjs', program);
+    expect(status).toBe(0);
+    expect(stdout.trim().split('\n')).toEqual([lost, lost, lost, '2,3']);
+  });
+
+  test('a tensor that no buffer holds is refused', () => {
+    // Both builds find the limits in one place, on the device.
+    const program = `
+      ${esmImports}${says}
+      const {dispose} = await setupWebGPU({allowSoftware: true});
+      const {device} = tf.backend();
+      const x = tf.tensor2d([[1, 2], [3, 4]]);
+      device[Symbol.for('tfjs-megablocks.webgpu')].limits = {
+        maxBufferSize: 12,
+        maxStorageBufferBindingSize: 100,
+      };
+      console.log(await says(() => tf.add(x, 1)));
+      console.log(await says(() => topK(x, 1)));
+      dispose();`;
+    expectPrints(
+      'large.mjs',
+      program,
+      ['webgpu', 'MegaBlocksTopKIndices']
+        .map(
+          (kernel) =>
+            `${kernel}: a tensor of shape [2,2] takes 16 bytes, and a buffer of this WebGPU device ` +
+            'holds at most 12; use a smaller batch or model',
+        )
+        .join('\n'),
+    );
   });
 });
 
