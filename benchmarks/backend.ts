@@ -2,6 +2,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs';
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
+import type {Precision} from '../src/kernel_names';
 import {setupWebGPU} from '../src/webgpu';
 import type {Synchronize} from './harness';
 
@@ -14,7 +15,7 @@ export interface StartedBackend {
   dispose?: () => void;
 }
 
-const STARTERS: Record<string, () => Promise<StartedBackend>> = {
+const STARTERS: Record<string, (precision: Precision) => Promise<StartedBackend>> = {
   cpu: () => startTfjs('cpu'),
   wasm: () => startTfjs('wasm'),
   webgpu: startWebGPU,
@@ -23,8 +24,8 @@ const STARTERS: Record<string, () => Promise<StartedBackend>> = {
 export const BACKENDS = Object.keys(STARTERS);
 
 /** Starts one of BACKENDS, with tfjs' own products: the benchmarks choose theirs. */
-export function startBackend(name: string): Promise<StartedBackend> {
-  return STARTERS[name]();
+export function startBackend(name: string, precision: Precision): Promise<StartedBackend> {
+  return STARTERS[name](precision);
 }
 
 async function startTfjs(name: string): Promise<StartedBackend> {
@@ -35,8 +36,12 @@ async function startTfjs(name: string): Promise<StartedBackend> {
 }
 
 /** On whatever there is, even a GPU in software: the report says which. */
-async function startWebGPU(): Promise<StartedBackend> {
-  const {adapter, dispose} = await setupWebGPU({allowSoftware: true});
+async function startWebGPU(precision: Precision): Promise<StartedBackend> {
+  const {adapter, dispose, ...setup} = await setupWebGPU({precision, allowSoftware: true});
+  if (setup.precision !== precision) {
+    dispose();
+    throw new Error(`${adapter} has no products in ${precision}`);
+  }
   const synchronize = async () => {
     const backend = tf.backend() as WebGPUBackend;
     backend.ensureCommandEncoderReady();
@@ -44,5 +49,5 @@ async function startWebGPU(): Promise<StartedBackend> {
     backend.submitQueue();
     await backend.queue.onSubmittedWorkDone();
   };
-  return {gpu: adapter, synchronize, dispose};
+  return {gpu: `${adapter}, products in ${precision}`, synchronize, dispose};
 }

@@ -2,6 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import {InvalidArgumentError, Option, program} from 'commander';
 import {writeFileSync} from 'node:fs';
 import {relative} from 'node:path';
+import type {Precision} from '../src/kernel_names';
+import {PRECISIONS} from '../src/webgpu';
 import {BACKENDS, startBackend, type StartedBackend} from './backend';
 import {type Benchmark, type Effort, measure, type Result, type Synchronize} from './harness';
 import {describeMachine} from './machine';
@@ -12,6 +14,7 @@ import {formatTable, type Report, writeReport} from './report';
 interface Options extends Effort {
   only?: string;
   backend: string;
+  precision: Precision;
   plot: boolean;
   list: boolean;
   markdown: boolean;
@@ -39,7 +42,7 @@ export async function main(args: string[], benchmarks: Benchmark[]) {
     console.log(markdown);
     return;
   }
-  const backend = await startBackend(options.backend);
+  const backend = await startBackend(options.backend, options.precision);
   try {
     for (const benchmark of chosen) {
       await runBenchmark(benchmark, options, backend);
@@ -97,6 +100,11 @@ function parse(args: string[]): Options {
     .description('Measures the kernels and layers beside their baselines.')
     .option('--only <name>', 'only the benchmarks whose name contains this')
     .addOption(new Option('--backend <name>', 'the backend').choices(BACKENDS).default('wasm'))
+    .addOption(
+      new Option('--precision <name>', 'how products multiply on webgpu')
+        .choices(PRECISIONS)
+        .default(PRECISIONS[0]),
+    )
     .option('--seconds <number>', 'how long each contender runs', positive, 3)
     .option('--min-runs <number>', 'how often each contender runs at least', positive, 3)
     .option('--warm-up-runs <number>', 'how often each contender runs before', positive, 1)

@@ -2,6 +2,7 @@
 
 const WASM = '@tensorflow/tfjs-backend-wasm';
 const CPU = '@tensorflow/tfjs-backend-cpu';
+const WEBGPU = '../src/webgpu';
 
 async function load() {
   const [{startBackend}, tf] = await Promise.all([
@@ -9,19 +10,51 @@ async function load() {
     import('@tensorflow/tfjs-core'),
   ]);
   const warnings: string[] = [];
-  return {tf, warnings, start: (name: string) => startBackend(name, (text) => warnings.push(text))};
+  const warn = (text: string) => warnings.push(text);
+  type Options = Parameters<typeof startBackend>[1];
+  return {
+    ...{tf, warnings},
+    start: (name: string, options?: Options) => startBackend(name, {warn, ...options}),
+  };
 }
 
-describe('startBackend', () => {
-  beforeEach(() => jest.resetModules());
-  afterEach(() => {
-    jest.dontMock(WASM);
-    jest.dontMock(CPU);
+/** Puts a WebGPU there that is set up on another backend of tfjs, or that throws. */
+function mockWebGPU(problem?: string) {
+  const setupWebGPU = jest.fn(async ({precision = 'float32'}) => {
+    if (problem != null) {
+      throw new Error(problem);
+    }
+    const tf = await import('@tensorflow/tfjs-core');
+    await import(CPU);
+    await tf.setBackend('cpu');
+    return {adapter: 'a GPU', precision, dispose: () => undefined};
   });
+  jest.doMock(WEBGPU, () => ({setupWebGPU}));
+  return setupWebGPU;
+}
 
+function mockDevices(...devices: string[]) {
+  jest.doMock('node:fs', () => ({
+    ...jest.requireActual('node:fs'),
+    existsSync: (path: string) => devices.includes(path),
+  }));
+}
+
+beforeEach(() => {
+  jest.resetModules();
+  // tfjs tells of backends that fail, and of kernels that are there already.
+  jest.spyOn(console, 'warn').mockImplementation();
+});
+afterEach(() => [WASM, CPU, WEBGPU, 'node:fs'].forEach((name) => jest.dontMock(name)));
+
+describe('startBackend', () => {
   it.each(['wasm', 'cpu'])('starts %s, without a word', async (name) => {
     const {tf, warnings, start} = await load();
-    expect(await start(name)).toBe(name);
+    expect(await start(name)).toMatchObject({
+      name,
+      precision: 'float32',
+      description: `Computing on ${name}.`,
+    });
     expect(tf.getBackend()).toBe(name);
     expect(warnings).toEqual([]);
   });
@@ -31,10 +64,10 @@ describe('startBackend', () => {
       throw new Error('no WebAssembly here');
     });
     const {tf, warnings, start} = await load();
-    expect(await start('wasm')).toBe('cpu');
+    expect((await start('wasm')).name).toBe('cpu');
     expect(tf.getBackend()).toBe('cpu');
     expect(warnings).toEqual([
-      'The wasm backend does not start (no WebAssembly here): cpu takes its place, which is far slower.',
+      'backend: wasm does not start: no WebAssembly here. cpu takes its place, which is far slower.',
     ]);
   });
 
@@ -46,12 +79,12 @@ describe('startBackend', () => {
       tf.removeBackend('wasm');
     }
     tf.registerBackend('wasm', () => Promise.reject(new Error('not on this machine')));
-    jest.spyOn(console, 'warn').mockImplementation(); // tfjs tells of it, too.
-    expect(await start('wasm')).toBe('cpu');
+    expect((await start('wasm')).name).toBe('cpu');
     expect(tf.getBackend()).toBe('cpu');
     expect(warnings).toEqual([
-      'The wasm backend does not start (it reports a failure): cpu takes its place, which is far slower.',
+      'backend: wasm does not start: it reports a failure. cpu takes its place, which is far slower.',
     ]);
+    tf.removeBackend('wasm');
   });
 
   it('says so where cpu does not start either', async () => {
@@ -60,5 +93,81 @@ describe('startBackend', () => {
     });
     const {start} = await load();
     await expect(start('cpu')).rejects.toThrow('backend: cpu does not start: not even cpu');
+  });
+
+  it('takes wasm where webgpu was asked for and does not start', async () => {
+    mockWebGPU('no adapter');
+    const {warnings, start} = await load();
+    expect((await start('webgpu')).name).toBe('wasm');
+    expect(warnings).toEqual([
+      'backend: webgpu does not start: no adapter. wasm takes its place, which is far slower.',
+    ]);
+  });
+
+  it('passes on what webgpu is asked for', async () => {
+    const setupWebGPU = mockWebGPU();
+    const {warnings, start} = await load();
+    const options = {precision: 'float16', allowSoftware: true} as const;
+    expect(await start('webgpu', options)).toMatchObject({
+      name: 'webgpu',
+      gpu: 'a GPU',
+      description: 'Computing on webgpu (a GPU, products in float16).',
+    });
+    expect(setupWebGPU).toHaveBeenCalledWith(options);
+    expect(warnings).toEqual([]);
+  });
+
+  it('warns where products are not as they were asked for', async () => {
+    const {warnings, start} = await load();
+    expect((await start('cpu', {precision: 'float16'})).precision).toBe('float32');
+    expect(warnings).toEqual(['backend: products are in float32, since cpu has none in float16.']);
+  });
+});
+
+describe("'auto'", () => {
+  const {platform} = process;
+  const pretend = (value: string) => Object.defineProperty(process, 'platform', {value});
+  afterEach(() => pretend(platform));
+
+  it('is webgpu where there is a GPU', async () => {
+    pretend('linux');
+    mockWebGPU();
+    mockDevices('/dev/nvidiactl');
+    const {warnings, start} = await load();
+    expect(await start('auto')).toMatchObject({
+      name: 'webgpu',
+      description: 'Computing on webgpu (a GPU, products in float32).',
+    });
+    expect(warnings).toEqual([]);
+  });
+
+  it('is wasm where there is none, and looks for no driver', async () => {
+    pretend('linux');
+    const setupWebGPU = mockWebGPU();
+    mockDevices();
+    const {warnings, start} = await load();
+    expect(await start('auto')).toMatchObject({
+      name: 'wasm',
+      description: 'Computing on wasm; webgpu does not start: there is no GPU.',
+    });
+    expect(setupWebGPU).not.toHaveBeenCalled();
+    expect(warnings).toEqual([]);
+  });
+
+  it('is wasm where webgpu fails, and says why', async () => {
+    pretend('darwin');
+    mockWebGPU('version GLIBC_2.38 not found');
+    const {start} = await load();
+    expect((await start('auto')).description).toBe(
+      'Computing on wasm; webgpu does not start: version GLIBC_2.38 not found.',
+    );
+  });
+
+  it('may be software where that is allowed', async () => {
+    pretend('linux');
+    mockWebGPU();
+    mockDevices();
+    const {start} = await load();
+    expect((await start('auto', {allowSoftware: true})).name).toBe('webgpu');
   });
 });

@@ -1,49 +1,119 @@
 import {ready, setBackend} from '@tensorflow/tfjs-core';
+import {existsSync} from 'node:fs';
 import {useFastMatMul} from '../src/fast_mat_mul';
+import type {Precision} from '../src/kernel_names';
+import {setupWebGPU} from '../src/webgpu';
 
-/** How each backend is loaded: only when it is asked for. Faster ones come first. */
-const LOADERS = {
-  wasm: () => import('@tensorflow/tfjs-backend-wasm'),
-  cpu: () => import('@tensorflow/tfjs-backend-cpu'),
-} satisfies Record<string, () => Promise<unknown>>;
+/** How to start a backend. */
+export interface BackendOptions {
+  /** How products multiply on webgpu; the others multiply in float32. Default 'float32'. */
+  precision?: Precision;
+  /** Whether webgpu may be software. Default false. */
+  allowSoftware?: boolean;
+  /** Is told where another backend takes the place of the one that was asked for. */
+  warn?: (message: string) => void;
+}
 
-/** The backends that a run can use. */
-export const BACKENDS = Object.keys(LOADERS);
+/** A backend in use. */
+export interface StartedBackend {
+  name: string;
+  /** What a GPU calls itself. */
+  gpu?: string;
+  /** How products multiply. */
+  precision: Precision;
+  /** A line that says what it is, and why not a faster one. */
+  description: string;
+  /** Frees the device. */
+  dispose: () => void;
+}
+
+type Started = Pick<StartedBackend, 'gpu' | 'precision' | 'dispose'>;
+type Starter = (options: BackendOptions) => Promise<Started>;
+
+/** How each backend starts: it is loaded only when it is asked for. Faster ones come first. */
+const STARTERS: Record<string, Starter> = {
+  webgpu: async ({precision, allowSoftware}) => {
+    const {adapter, ...setup} = await setupWebGPU({precision, allowSoftware});
+    return {gpu: adapter, precision: setup.precision, dispose: setup.dispose};
+  },
+  wasm: () => startTfjs('wasm', () => import('@tensorflow/tfjs-backend-wasm')),
+  cpu: () => startTfjs('cpu', () => import('@tensorflow/tfjs-backend-cpu')),
+};
+
+/** Any of the backends. */
+const AUTO = 'auto';
+
+/** What a run can ask for: 'auto', the fastest that starts, or one of the backends. */
+export const BACKENDS = [AUTO, ...Object.keys(STARTERS)];
+
+/** Where Linux shows a GPU: a display driver, NVIDIA's own, and that of Windows below it. */
+const GPU_DEVICES = ['/dev/dri', '/dev/nvidiactl', '/dev/nvidia0', '/dev/dxg'];
 
 /**
- * Starts a backend, with the faster products where this library has some. Where it does not start, cpu takes its place, and `warn` is told why.
+ * Starts a backend, with the products of this library where it has faster ones. Where the backend does
+ * not start, the next slower one takes its place.
  *
  * @param name One of BACKENDS.
- * @returns The backend in use.
  * @throws If cpu does not start either.
  */
 export async function startBackend(
   name: string,
-  warn: (message: string) => void = console.warn,
-): Promise<string> {
-  const problem = await tryBackend(name);
-  if (problem == null) {
-    return name;
+  options: BackendOptions = {},
+): Promise<StartedBackend> {
+  const {precision: wanted = 'float32', warn = console.warn} = options;
+  const all = Object.keys(STARTERS);
+  const problems: string[] = [];
+  for (const candidate of all.slice(Math.max(0, all.indexOf(name)))) {
+    const started = await tryBackend(candidate, name === AUTO, options);
+    if (typeof started === 'string') {
+      problems.push(`${candidate} does not start: ${started}`);
+      continue;
+    }
+    if (problems.length > 0 && name !== AUTO) {
+      warn(`backend: ${problems.join('; ')}. ${candidate} takes its place, which is far slower.`);
+    }
+    if (started.precision !== wanted) {
+      const what = started.gpu ?? candidate;
+      warn(`backend: products are in ${started.precision}, since ${what} has none in ${wanted}.`);
+    }
+    return {...started, name: candidate, description: describe(candidate, started, problems)};
   }
-  if (name === 'cpu') {
-    throw new Error(`backend: cpu does not start: ${problem}`);
-  }
-  warn(
-    `The ${name} backend does not start (${problem}): cpu takes its place, which is far slower.`,
-  );
-  return startBackend('cpu', warn);
+  throw new Error(`backend: ${problems.join('; ')}`);
 }
 
-async function tryBackend(name: string): Promise<string | undefined> {
+function describe(name: string, {gpu, precision}: Started, problems: string[]): string {
+  const where = gpu == null ? name : `${name} (${gpu}, products in ${precision})`;
+  return `Computing on ${where}${problems.length > 0 ? `; ${problems.join('; ')}` : ''}.`;
+}
+
+/** Starts a backend, or tells why it does not. */
+async function tryBackend(
+  name: string,
+  onlyIfLikely: boolean,
+  options: BackendOptions,
+): Promise<Started | string> {
+  if (name === 'webgpu' && onlyIfLikely && !options.allowSoftware && !mayHaveGpu()) {
+    return 'there is no GPU';
+  }
   try {
-    await LOADERS[name as keyof typeof LOADERS]();
-    if (!(await setBackend(name))) {
-      return 'it reports a failure';
-    }
-    await ready();
+    const started = await STARTERS[name](options);
     useFastMatMul();
-    return undefined;
+    return started;
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+/** A look that costs nothing. Without a GPU a driver would be looked for, and not finding it printed. */
+function mayHaveGpu(): boolean {
+  return process.platform !== 'linux' || GPU_DEVICES.some((path) => existsSync(path));
+}
+
+async function startTfjs(name: string, load: () => Promise<unknown>): Promise<Started> {
+  await load();
+  if (!(await setBackend(name))) {
+    throw new Error('it reports a failure');
+  }
+  await ready();
+  return {precision: 'float32', dispose: () => undefined};
 }

@@ -1,4 +1,6 @@
 import {Command, InvalidArgumentError, Option} from 'commander';
+import type {Precision} from '../../src/kernel_names';
+import {PRECISIONS} from '../../src/webgpu';
 import {BACKENDS} from '../../training/backend';
 import {
   DEFAULT_PRESET,
@@ -21,6 +23,8 @@ export interface Options extends Sizes {
   models: ModelKind[];
   seed: number;
   backend: string;
+  precision: Precision;
+  allowSoftware: boolean;
   loadEvery: number;
   /** Minutes; no limit where it is not given. */
   timeBudget?: number;
@@ -41,7 +45,12 @@ export function parseOptions(args: readonly string[]): Options {
   const command = createCommand();
   command.parse(args, {from: 'user'});
   const given = command.opts<Partial<Options> & {preset: PresetName}>();
-  const options = {fresh: false, ...PRESETS[given.preset], ...given} as Options;
+  const options = {
+    fresh: false,
+    allowSoftware: false,
+    ...PRESETS[given.preset],
+    ...given,
+  } as Options;
   const problem = findConflict(options);
   if (problem != null) {
     command.error(`error: ${problem}`);
@@ -108,7 +117,17 @@ const OPTIONS: Record<string, Row[]> = {
     ['--lr <x>', 'highest learning rate', number(0)],
     ['--warmup <x>', 'part of the steps in which the learning rate rises', number(0, 1)],
     ['--seed <n>', 'the same seed gives the same run', {...count(0), default: 0}],
-    ['--backend <name>', 'where to compute', {choices: BACKENDS, default: BACKENDS[0]}],
+    [
+      '--backend <name>',
+      "where to compute; 'auto' is the fastest that starts",
+      {choices: BACKENDS, default: BACKENDS[0]},
+    ],
+    [
+      '--precision <name>',
+      'how products multiply on webgpu',
+      {choices: PRECISIONS, default: PRECISIONS[0]},
+    ],
+    ['--allow-software', 'let webgpu be software, such as SwiftShader'],
     ['--time-budget <minutes>', 'end the training after so long, all models together', number(0)],
   ],
   'Results:': [

@@ -1,5 +1,6 @@
 import {cpus} from 'node:os';
 import {join} from 'node:path';
+import type {StartedBackend} from '../../training/backend';
 import {renderFigure} from '../../training/report/figure';
 import {renderPage} from '../../training/report/page';
 import type {ReportedModel} from '../../training/report/panel';
@@ -12,7 +13,7 @@ import type {TrainedModel} from './train_model';
 /** What a report is about. */
 export interface Run {
   folder: RunFolder;
-  backend: string;
+  backend: StartedBackend;
   options: Options;
   trained: readonly TrainedModel[];
 }
@@ -21,11 +22,17 @@ export interface Run {
 export function writeReport({folder, backend, options, trained}: Run) {
   const results = trained.map(({result}) => result);
   const samples = trained.flatMap((model) => model.samples);
-  const machine = {backend, cpu: cpus()[0]?.model, cores: cpus().length, node: process.version};
+  const {name, gpu, precision} = backend;
+  const cores = cpus();
+  const machine = {
+    backend: name,
+    ...(gpu != null && {gpu, precision}),
+    ...{cpu: cores[0]?.model, cores: cores.length, node: process.version},
+  };
   const title = results.map(({name}) => name).join(' and ');
   const figure = renderFigure(
     trained.map((model) => reportedModel(model, options)),
-    {title: `Training ${title}`, subtitle: describe(options, backend)},
+    {title: `Training ${title}`, subtitle: describe(options, name)},
   );
 
   samples.forEach(({model, prompt, continuation}) =>

@@ -1,6 +1,6 @@
 import {createHash} from 'node:crypto';
 import {basename, join} from 'node:path';
-import {startBackend} from '../../training/backend';
+import {startBackend, type StartedBackend} from '../../training/backend';
 import {RunFolder} from '../../training/run_folder';
 import {StopRequest} from '../../training/stop_request';
 import type {TrainingResult} from '../../training/train_language_model';
@@ -32,7 +32,21 @@ export async function run(options: Options): Promise<number> {
   const interrupts = new Interrupts();
   const corpus = await loadCorpus(options, new RunFolder(CACHE));
   console.log(corpus.description);
-  const backend = await startBackend(options.backend);
+  const backend = await startBackend(options.backend, options);
+  console.log(backend.description);
+  try {
+    return await trainModels(options, corpus, backend, interrupts);
+  } finally {
+    backend.dispose();
+  }
+}
+
+async function trainModels(
+  options: Options,
+  corpus: Corpus,
+  backend: StartedBackend,
+  interrupts: Interrupts,
+): Promise<number> {
   const folder = new RunFolder(options.out ?? join(RUNS, runName(options, corpus)));
   const models = options.models.map((kind) => ({
     ...{kind, options, corpus},
