@@ -32,7 +32,7 @@ afterEach(() => rmSync(folder, {recursive: true}));
 const TINY =
   '--data text --vocab 280 --layers 2 --hidden 8 --heads 2 --ffn 8 --sequence 8 --experts 2 ' +
   '--top-k 1 --lr 0.002 --steps 8 --batch 2 --eval-every 4 --eval-batches 1 --save-every 3 --load-every 2 ' +
-  '--sample-tokens 2 --out run';
+  '--sample-tokens 2 --out run --backend wasm';
 
 function args(more: string): string[] {
   return [...program, ...`${TINY} ${more}`.trim().split(' ')];
@@ -89,6 +89,7 @@ describe('npm start', () => {
   it('trains all kinds of models and reports on them', () => {
     const {status, stdout, stderr} = start('--models dmoe,dense,moe');
     expect({status, stderr}).toEqual({status: 0, stderr: ''});
+    expect(stdout).toContain('Computing on wasm.\n');
     expect(stdout).toContain('dMoE step 8: validation loss');
     expect(stdout).toMatch(/dense writes: The 2th whale swam by the/);
     expect(stdout).toMatch(/model +steps +parameters +active +FLOPs\/token +train loss +val loss/);
@@ -225,6 +226,10 @@ describe('npm start', () => {
       '--backend abacus',
       "option '--backend <name>' argument 'abacus' is invalid. Allowed choices are",
     ],
+    [
+      '--precision float8',
+      "option '--precision <name>' argument 'float8' is invalid. Allowed choices are float32, float16.",
+    ],
     ['--depth 3', "unknown option '--depth'"],
   ])('refuses %s', (option, message) => {
     const {status, stdout, stderr} = start(option);
@@ -242,9 +247,42 @@ describe('npm start', () => {
     expect(names).toEqual(
       (
         'data tokenizer vocab preset models layers hidden heads init-std ffn sequence experts top-k ' +
-        'capacity-factor normalize loss-weight steps batch lr warmup seed backend time-budget out fresh ' +
-        'save-every eval-every eval-batches load-every prompt sample-tokens temperature help'
+        'capacity-factor normalize loss-weight steps batch lr warmup seed backend precision allow-software ' +
+        'time-budget out fresh save-every eval-every eval-batches load-every prompt sample-tokens temperature help'
       ).split(' '),
     );
+  });
+});
+
+const {MEGABLOCKS_WEBGPU = 'npm test finds its driver'} = process.env;
+const hasWebGPU = MEGABLOCKS_WEBGPU === 'found';
+const describeWithWebGPU = hasWebGPU ? describe : describe.skip;
+
+describeWithWebGPU(`npm start on webgpu${hasWebGPU ? '' : ` (${MEGABLOCKS_WEBGPU})`}`, () => {
+  const WEBGPU = '--models dmoe --layers 1 --backend auto --allow-software';
+
+  it('stops at Ctrl-C, goes on, reports, and ends', async () => {
+    const {child, printed, ended} = spawnProgram(`${WEBGPU} --steps 20`);
+    await printed('dMoE step 1/20');
+    child.kill('SIGINT');
+    const {code, stdout} = await ended();
+    expect(code).toBe(130);
+    expect(stdout).toMatch(/^Computing on webgpu \(.+, products in float32\)\.$/m);
+    expect(stdout).toMatch(/dMoE stopped at step \d+ of 20 \(SIGINT\) and is saved in run.dmoe/);
+
+    const {status, stderr} = start(`${WEBGPU} --steps 20`);
+    expect({status, stderr}).toEqual({status: 0, stderr: ''});
+    const {machine, samples} = JSON.parse(read('run/results.json'));
+    expect(machine).toMatchObject({backend: 'webgpu', precision: 'float32'});
+    expect(machine.gpu).not.toBe('');
+    expect(samples.length).toBe(1);
+    expect(losses('run', 'dmoe').length).toBe(20);
+  });
+
+  it('takes wasm where the only GPU is software', () => {
+    const {status, stdout, stderr} = start('--models dense --steps 2 --backend webgpu');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^Computing on wasm; webgpu does not start: .*must be a GPU/m);
+    expect(stderr).toMatch(/^backend: webgpu does not start: .*wasm takes its place/);
   });
 });
