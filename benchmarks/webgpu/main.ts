@@ -8,6 +8,7 @@ import {deviceState} from '../../src/kernels/webgpu/device_state';
 import {setupWebGPU} from '../../src/webgpu';
 import {denseLayer, dmoeLayer} from './layer';
 import {finish, gpu, values} from './measure';
+import {tune} from './tune';
 import {
   denseProducts,
   groupedProducts,
@@ -26,9 +27,18 @@ interface Options {
   scale: number;
   checks: boolean;
   profile: boolean;
+  tune: boolean;
 }
 
-const {software, only, out, scale, checks, profile} = program
+const {
+  software,
+  only,
+  out,
+  scale,
+  checks,
+  profile,
+  tune: tunes,
+} = program
   .name('webgpu benchmarks')
   .option('--software', 'accept a software adapter', false)
   .option(
@@ -37,6 +47,7 @@ const {software, only, out, scale, checks, profile} = program
     false,
   )
   .option('--profile', 'print the time of each program', false)
+  .option('--tune', 'find the fastest tiles, print them and end', false)
   .option('--only <regex>', 'only the sections whose name matches', '')
   .option('--out <path>', 'where the JSON goes')
   .addOption(new Option('--scale <n>', 'divide every size').default(1).argParser(Number))
@@ -127,6 +138,10 @@ async function printProfile() {
 }
 
 const rows: Row[] = [];
+if (tunes) {
+  const winners = await tune([sizes[0], sizes[3]], 4096 / scale, 'float16');
+  console.log(JSON.stringify({[setup.vendor]: winners}));
+}
 if (profile) {
   await printProfile();
 }

@@ -5,9 +5,9 @@ import {median} from '../harness';
 
 // A GPU runs behind: many runs are queued and waited for together, after it has come up to its clock.
 
-const WARM_UP_MS = 400;
+const WARM_UP_MS = 300;
 const TURN_MS = 40;
-const TURNS = 7;
+const TURNS = 5;
 
 export function gpu(): WebGPUBackend {
   return tf.backend() as WebGPUBackend;

@@ -27,6 +27,7 @@ function adamWProgram(type: FloatType): Program {
       decay: 'f32',
       secondMomentScale: 'f32',
     },
+    uniformsChange: true,
     workgroupSize: WORKGROUP_SIZE,
     main: () => `
       if (index >= uniforms.length) { return; }

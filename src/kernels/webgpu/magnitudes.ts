@@ -66,6 +66,7 @@ function magnitudeProgram(vector: 1 | 4): Program {
     inputs: {x: vector === 4 ? 'vec4<f32>' : 'f32'},
     outputs: {magnitudes: 'atomic<u32>'},
     uniforms: {size: 'u32', slot: 'u32', stride: 'u32'},
+    uniformsChange: true,
     workgroupSize: WORKGROUP_SIZE,
     declarations: () => 'var<workgroup> largestOfAll : atomic<u32>;',
     main: () => `

@@ -35,9 +35,9 @@ export function acrossWidth(
   problem: Problem,
   precision?: Precision,
 ): number {
-  const {matrixUnit, precision: ofDevice} = deviceState(backend.device);
+  const {matrixUnit, precision: ofDevice, tiles} = deviceState(backend.device);
   return (precision ?? ofDevice) === 'float16' && matrixUnit != null
-    ? chooseFloat16Tile(problem, matrixUnit).subgroupColumns
+    ? chooseFloat16Tile(problem, tiles.float16, matrixUnit).subgroupColumns
     : 4;
 }
 
@@ -49,7 +49,7 @@ export function runMatMul(backend: WebGPUBackend, product: MatMul) {
   const {matrixUnit, subgroupSize} = state;
   const operands = {[source.a.buffer]: a, [source.b.buffer]: b};
   if ((product.precision ?? state.precision) === 'float16' && matrixUnit != null) {
-    const tile = chooseFloat16Tile(problem, matrixUnit);
+    const tile = chooseFloat16Tile(problem, state.tiles.float16, matrixUnit);
     const magnitudeA = magnitudeOf(backend, a);
     const magnitudeB = magnitudeOf(backend, b);
     const recorded = magnitudesOf(source).map((name) => [
@@ -70,7 +70,7 @@ export function runMatMul(backend: WebGPUBackend, product: MatMul) {
     });
     return;
   }
-  const tile = chooseFloat32Tile(problem, state);
+  const tile = chooseFloat32Tile(problem, state.tiles.float32, state.limits);
   runProgram(backend, float32Program(source, tile), {
     inputs: {...operands, ...inputs},
     outputs,

@@ -83,6 +83,8 @@ export function float16Program(
     ...(recorded.length > 0
       ? {outputs: {magnitudes: 'atomic<u32>'}}
       : {inputs: {magnitudes: 'u32'}}),
+    // Slots are taken in turn.
+    uniformsChange: true,
     uniforms: {
       magnitudeA: 'u32',
       magnitudeB: 'u32',
@@ -288,7 +290,7 @@ function stagingSlots(
         staged_${id} = ${read.value};
       }`,
       write: `${guard} {
-        panels[${begin}u + vector_${id} / ${inners / 4}u * ${stride}u + inner_${id} / 4u] = toHalves(staged_${id} * scale${name});
+        panels[${begin}u + vector_${id} / ${inners / 4}u * ${stride}u + inner_${id} / 4u] = toHalves(select(vec4f(), staged_${id} * scale${name}, ${read.counts}));
       }`,
     };
   });

@@ -6,6 +6,7 @@ import {
   type MatMulSource,
   type Operand,
   operandRead,
+  type OperandRead,
   storeFour,
   type TileSize,
 } from './matmul_program';
@@ -173,7 +174,7 @@ function stagingSlot(slot: number, parts: SlotPart[], depth: number): StagingSlo
         )
         .join('\n'),
     ),
-    write: guarded(({side, id}) => writeBlock(slot, id, side)),
+    write: guarded(({side, id, reads}) => writeBlock(slot, id, side, reads)),
   };
 }
 
@@ -184,13 +185,21 @@ function blockPosition(id: string, block: string, {operand, size}: Side, depth: 
     : `let outer_${id} = ${block} % ${size / 4}u * 4u; let k_${id} = ${block} / ${size / 4}u * 4u;`;
 }
 
-function writeBlock(slot: number, id: string, {name, operand, size}: Side): string {
-  const staged = (i: number) => `staged_${slot}_${i}`;
+function writeBlock(
+  slot: number,
+  id: string,
+  {name, operand, size}: Side,
+  reads: OperandRead[],
+): string {
+  const counted = eachOfFour(
+    (i) => `let counted_${i} = select(vec4f(), staged_${slot}_${i}, ${reads[i].counts});`,
+  );
   const vector = (i: number) =>
     operand.depthIsInner
-      ? `vec4f(${[0, 1, 2, 3].map((j) => `${staged(j)}[${i}]`).join(', ')})`
-      : staged(i);
-  return eachOfFour(
+      ? `vec4f(${[0, 1, 2, 3].map((j) => `counted_${j}[${i}]`).join(', ')})`
+      : `counted_${i}`;
+  const store = eachOfFour(
     (i) => `panel${name}[((k_${id} + ${i}u) * ${size}u + outer_${id}) / 4u] = ${vector(i)};`,
   );
+  return [counted, store].join('\n');
 }

@@ -84,7 +84,10 @@ export interface TileSize {
 }
 
 /** The part of a program that a core adds. */
-export type MatMulCore = Pick<Program, 'workgroupSize' | 'extensions' | 'builtins' | 'main'> & {
+export type MatMulCore = Pick<
+  Program,
+  'workgroupSize' | 'extensions' | 'builtins' | 'uniformsChange' | 'main'
+> & {
   variant: string;
   declarations: string;
   inputs?: Record<string, string>;
@@ -114,24 +117,24 @@ function describeOperand({depthIsInner, vector}: Operand): string {
 }
 
 /**
- * A function that reads four consecutive inner elements from `inner` on. Depths that are not there are
- * zero. Rows and columns beyond the result may be anything, since nothing of them is written, so their
- * indices are only kept within the operand: fewer conditions leave more registers to the sums.
+ * A function that reads four consecutive inner elements from `inner` on.
+ *
+ * Vectors are read without a condition, from an index kept within the operand: behind a branch, the
+ * compiler waits for each read by itself (H100, half precision: 30 instead of 180 TFLOP/s). What lies
+ * beyond the depths is made zero when it is staged; what lies beyond the rows or columns may be anything,
+ * since nothing of it is written. Single elements are read by conditions: they are slow anyway.
  */
-function load(
-  name: string,
-  {buffer, depthIsInner, vector, inner = (i) => i, hasDepth}: Operand,
-): string {
-  const has = (depth: string) =>
-    depthIsInner ? `${depth} < innerEnd${hasDepth == null ? '' : ` && ${hasDepth(depth)}`}` : 'has';
+function load(name: string, operand: Operand): string {
+  const {buffer, depthIsInner, vector, inner = (i) => i, hasDepth} = operand;
   const signature = `fn load${name}(base : u32, inner : u32, innerEnd : u32, has : bool) -> vec4f`;
   if (vector === 4) {
     return `
-      ${signature} {
-        if (${has('inner')}) { return ${buffer}[(base + ${inner('inner')}) / 4u]; }
-        return vec4f();
+      fn load${name}(base : u32, inner : u32) -> vec4f {
+        return ${buffer}[(base + ${inner('inner')}) / 4u];
       }`;
   }
+  const has = (depth: string) =>
+    depthIsInner ? `${depth} < innerEnd${hasDepth == null ? '' : ` && ${hasDepth(depth)}`}` : 'has';
   return `
     ${signature} {
       var value = vec4f();
@@ -149,10 +152,12 @@ function load(
 export interface OperandRead {
   /** WGSL statements before the first panel: what stays the same from panel to panel. */
   declare: string;
-  /** WGSL statements of every panel. */
+  /** WGSL statements before each read. */
   each: string;
-  /** WGSL of type vec4f. */
+  /** WGSL of type vec4f: what is read of the panel at `panel`. */
   value: string;
+  /** WGSL of type bool, while `panel` is still the same: whether it counts, or is zero. */
+  counts: string;
 }
 
 /**
@@ -170,24 +175,40 @@ export function operandRead(
   lead: string,
   inner: string,
 ): OperandRead {
+  const depth = depthIsInner ? `(panel + ${inner})` : `(panel + ${lead})`;
+  const inBlock = hasDepth == null ? '' : ` && ${hasDepth(depth)}`;
+  const counts = `${depth} < depthEnd${inBlock}`;
   if (depthIsInner) {
-    return {
-      declare: `let base_${id} = ${base(`min(${outer}Begin + ${lead}, ${outer}End - 1u)`)};`,
-      each: '',
-      value: `load${name}(base_${id}, panel + ${inner}, depthEnd, true)`,
-    };
+    const declare = `let base_${id} = ${base(`min(${outer}Begin + ${lead}, ${outer}End - 1u)`)};`;
+    return vector === 4
+      ? {
+          declare,
+          each: '',
+          value: `load${name}(base_${id}, min(${depth}, depthEnd - 4u))`,
+          counts,
+        }
+      : {
+          declare,
+          each: '',
+          value: `load${name}(base_${id}, ${depth}, depthEnd, true)`,
+          counts: 'true',
+        };
   }
-  const within =
-    vector === 4 ? `min(${outer}Begin + ${inner}, ${outer}End - 4u)` : `${outer}Begin + ${inner}`;
-  return {
-    declare: `let at_${id} = ${within};`,
-    each: `
-      let depth_${id} = panel + ${lead};
-      let inside_${id} = depth_${id} < depthEnd;
-      let safe_${id} = select(depthBegin, depth_${id}, inside_${id});
-      let has_${id} = inside_${id}${hasDepth == null ? '' : ` && ${hasDepth(`safe_${id}`)}`};`,
-    value: `load${name}(${base(`safe_${id}`)}, at_${id}, ${outer}End, has_${id})`,
-  };
+  const each = `let safe_${id} = min(${depth}, depthEnd - 1u);`;
+  const at = `${outer}Begin + ${inner}`;
+  return vector === 4
+    ? {
+        declare: `let at_${id} = min(${at}, ${outer}End - 4u);`,
+        each,
+        value: `load${name}(${base(`safe_${id}`)}, at_${id})`,
+        counts,
+      }
+    : {
+        declare: `let at_${id} = ${at};`,
+        each,
+        value: `load${name}(${base(`safe_${id}`)}, at_${id}, ${outer}End, ${counts})`,
+        counts: 'true',
+      };
 }
 
 /** WGSL statements that do with four columns of a row what the source asks for. */

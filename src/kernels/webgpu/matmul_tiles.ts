@@ -1,5 +1,6 @@
 import type {Float16Tile, MatrixUnit} from './matmul_float16';
 import type {Float32Tile} from './matmul_float32';
+import tables from './tiles.json';
 
 /** How large the parts of a product are: of a group where it is grouped, of a block where it is sparse. */
 export interface Problem {
@@ -7,21 +8,28 @@ export interface Problem {
   columns: number;
 }
 
-const FLOAT32_TILES: Float32Tile[] = [
-  {rows: 128, columns: 128, depth: 16, threadRows: 8, threadColumns: 8},
-  {rows: 64, columns: 64, depth: 16, threadRows: 4, threadColumns: 4},
-  {rows: 32, columns: 32, depth: 16, threadRows: 4, threadColumns: 4},
-];
+/** The tiles to choose from, large ones first. */
+export interface Tiles {
+  float32: Float32Tile[];
+  float16: Float16Tile[];
+}
 
-/** Of the programs with larger tiles, software compiles for seconds. */
-const SOFTWARE_FLOAT32_TILES = FLOAT32_TILES.slice(-1);
+/**
+ * The tiles for an adapter, from tiles.json: by its vendor, else those for any. Software has small ones,
+ * since it takes seconds to compile a program with large ones. `npm run tune` measures them.
+ */
+export function tilesFor(vendor: string, isSoftware: boolean): Tiles {
+  const byAdapter: Record<string, Tiles> = tables;
+  return {...tables.any, ...byAdapter[isSoftware ? 'software' : vendor]};
+}
 
-/** The largest tile that the problem fills, among those that the device can run. */
+/** The largest float32 tile that the problem fills, among those that the device can run. */
 export function chooseFloat32Tile(
   problem: Problem,
-  {limits, isSoftware}: {limits: GPUSupportedLimits; isSoftware: boolean},
+  tiles: Float32Tile[],
+  limits: GPUSupportedLimits,
 ): Float32Tile {
-  const runnable = (isSoftware ? SOFTWARE_FLOAT32_TILES : FLOAT32_TILES).filter(
+  const runnable = tiles.filter(
     ({rows, columns, depth, threadRows, threadColumns}) =>
       4 * depth * (rows + columns) <= limits.maxComputeWorkgroupStorageSize &&
       (rows / threadRows) * (columns / threadColumns) <= limits.maxComputeInvocationsPerWorkgroup,
@@ -29,14 +37,13 @@ export function chooseFloat32Tile(
   return largestFilled(runnable, problem);
 }
 
-const FLOAT16_TILES: Float16Tile[] = [
-  {rows: 128, columns: 128, depth: 32, subgroupRows: 64, subgroupColumns: 64},
-  {rows: 64, columns: 64, depth: 32, subgroupRows: 32, subgroupColumns: 32},
-];
-
-/** The largest tile that the problem fills, among those that the matrix units divide. */
-export function chooseFloat16Tile(problem: Problem, unit: MatrixUnit): Float16Tile {
-  const dividing = FLOAT16_TILES.filter(
+/** The largest half-precision tile that the problem fills, among those that the matrix units divide. */
+export function chooseFloat16Tile(
+  problem: Problem,
+  tiles: Float16Tile[],
+  unit: MatrixUnit,
+): Float16Tile {
+  const dividing = tiles.filter(
     ({depth, subgroupRows, subgroupColumns}) =>
       depth % unit.depth === 0 &&
       subgroupRows % unit.rows === 0 &&

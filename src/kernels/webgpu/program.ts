@@ -26,6 +26,11 @@ export interface Program {
   outputs: Record<string, ElementType>;
   /** Scalars, read as `uniforms.name`. */
   uniforms?: Record<string, 'u32' | 'i32' | 'f32'>;
+  /**
+   * Whether the uniforms have other values in every run, and are not worth keeping. Those of most
+   * programs are sizes, which repeat from step to step.
+   */
+  uniformsChange?: boolean;
   /** Invocations a workgroup. */
   workgroupSize: number;
   /** WGSL extensions that the code needs: those of the device, such as `f16` and `subgroups`. */
@@ -57,6 +62,7 @@ interface BackendInternals {
   activeTimers: {name: string; query: Promise<number>}[] | null;
   querySet: GPUQuerySet | null;
   querySetCount: number;
+  uniformPendingDisposal: GPUBuffer[];
 }
 
 function internals(backend: WebGPUBackend): BackendInternals {
@@ -96,7 +102,7 @@ export function runProgram(
   const buffers = [...Object.keys(program.outputs).map((name) => outputs[name]), ...read].map(
     (resource) => toBuffer(backend, program.name, resource),
   );
-  const uniformBuffer = makeUniforms(backend.device, program, uniforms);
+  const uniformBuffer = makeUniforms(backend, program, uniforms);
   if (uniformBuffer != null) {
     buffers.push(uniformBuffer);
   }
@@ -135,8 +141,8 @@ function toBuffer(
 }
 
 function makeUniforms(
-  device: GPUDevice,
-  {name, uniforms: types}: Program,
+  backend: WebGPUBackend,
+  {name, uniforms: types, uniformsChange = false}: Program,
   values: Record<string, number>,
 ): GPUBuffer | null {
   const names = Object.keys(types ?? {});
@@ -154,7 +160,18 @@ function makeUniforms(
       data.setUint32(4 * i, value, true);
     }
   });
-  return deviceState(device).uniformBuffer(data);
+  return uniformsChange
+    ? passingUniforms(backend, data)
+    : deviceState(backend.device).uniformBuffer(data);
+}
+
+/** A buffer of the backend's pool, which it gets back once the commands are submitted. */
+function passingUniforms(backend: WebGPUBackend, data: DataView): GPUBuffer {
+  const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+  const buffer = backend.bufferManager.acquireBuffer(data.byteLength, usage);
+  backend.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer);
+  internals(backend).uniformPendingDisposal.push(buffer);
+  return buffer;
 }
 
 /** Programs that may have more workgroups than an axis holds lay them out on two. */
