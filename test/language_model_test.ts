@@ -87,26 +87,51 @@ describe('sizes', () => {
   });
 });
 
-describeEachBackend('languageModel', () => {
-  // What tfjs' own fused matMul saves for its gradient counts as a leak of its kernel on wasm.
-  beforeAll(() => tf.env().set('IS_TEST', false));
+/** On webgpu, which in the tests is software, test/webgpu_training_test.ts takes many small steps. */
+const FAST_BACKENDS = ['cpu', 'wasm'] as const;
 
-  test.each(CONFIGS)('%s learns to count', async (_, config) => {
-    const model = compiled(config);
-    const {x, y} = countingData(16, config);
-    const {history} = await model.fit(x, y, {
-      epochs: 60,
-      batchSize: 16,
-      shuffle: false,
-      verbose: 0,
+describeEachBackend(
+  'training languageModel',
+  () => {
+    // What tfjs' own fused matMul saves for its gradient counts as a leak of its kernel on wasm.
+    beforeAll(() => tf.env().set('IS_TEST', false));
+
+    test.each(CONFIGS)('%s learns to count', async (_, config) => {
+      const model = compiled(config);
+      const {x, y} = countingData(16, config);
+      const {history} = await model.fit(x, y, {
+        epochs: 60,
+        batchSize: 16,
+        shuffle: false,
+        verbose: 0,
+      });
+      expect(history.loss[0]).toBeGreaterThan(2.5);
+      expect(history.loss.at(-1)).toBeLessThan(0.6);
+      const [text] = [await generate(model, [3, 4, 5], {maxNewTokens: 9, temperature: 0})];
+      expect(text).toEqual([6, 7, 8, 9, 10, 11, 12, 13, 14]);
+      tf.dispose([x, y]);
+      model.dispose();
     });
-    expect(history.loss[0]).toBeGreaterThan(2.5);
-    expect(history.loss.at(-1)).toBeLessThan(0.6);
-    const [text] = [await generate(model, [3, 4, 5], {maxNewTokens: 9, temperature: 0})];
-    expect(text).toEqual([6, 7, 8, 9, 10, 11, 12, 13, 14]);
-    tf.dispose([x, y]);
-    model.dispose();
-  });
+
+    test('training holds no memory from step to step', async () => {
+      const config = CONFIGS[2][1];
+      const model = compiled(config);
+      const {x, y} = countingData(8, config);
+      await model.fit(x, y, {epochs: 1, verbose: 0});
+      const before = {...tf.memory(), ids: tf.backend().numDataIds()};
+      await model.fit(x, y, {epochs: 20, verbose: 0});
+      expect(tf.memory().numTensors).toBe(before.numTensors);
+      expect(tf.memory().numBytes).toBe(before.numBytes);
+      expect(tf.backend().numDataIds()).toBe(before.ids);
+      model.dispose();
+      tf.dispose([x, y]);
+    });
+  },
+  FAST_BACKENDS,
+);
+
+describeEachBackend('languageModel', () => {
+  beforeAll(() => tf.env().set('IS_TEST', false));
 
   test('the same seed is the same model and the same run; another is not', async () => {
     const config = CONFIGS[2][1];
@@ -136,23 +161,12 @@ describeEachBackend('languageModel', () => {
     tf.dispose(x);
     [model, loaded].forEach((m) => m.dispose());
   });
-
-  test('training holds no memory from step to step', async () => {
-    const config = CONFIGS[2][1];
-    const model = compiled(config);
-    const {x, y} = countingData(8, config);
-    await model.fit(x, y, {epochs: 1, verbose: 0});
-    const before = {...tf.memory(), ids: tf.backend().numDataIds()};
-    await model.fit(x, y, {epochs: 20, verbose: 0});
-    expect(tf.memory().numTensors).toBe(before.numTensors);
-    expect(tf.memory().numBytes).toBe(before.numBytes);
-    expect(tf.backend().numDataIds()).toBe(before.ids);
-    model.dispose();
-    tf.dispose([x, y]);
-  });
 });
 
-describeEachBackend('generate', () => {
+describeEachBackend('generate', (backendName) => {
+  // Many draws take long where the GPU is software.
+  const testDraws = backendName === 'webgpu' ? test.skip : test;
+
   /** A model whose next token depends on nothing: the logits are the last layer's bias. */
   function biasedModel(logits: number[]): tf.LayersModel {
     return tf.sequential({
@@ -180,22 +194,22 @@ describeEachBackend('generate', () => {
     return LOGITS.map((_, token) => ids.filter((id) => id === token).length / ids.length);
   }
 
-  test('draws by probability', async () => {
+  testDraws('draws by probability', async () => {
     const found = await frequencies({});
     [0.5, 0.3, 0.15, 0.05].forEach((p, i) => expect(Math.abs(found[i] - p)).toBeLessThan(0.08));
   });
-  test('temperature 0 takes the likeliest', async () => {
+  testDraws('temperature 0 takes the likeliest', async () => {
     expect(await frequencies({temperature: 0})).toEqual([1, 0, 0, 0]);
   });
-  test('a low temperature sharpens', async () => {
+  testDraws('a low temperature sharpens', async () => {
     expect((await frequencies({temperature: 0.3}))[0]).toBeGreaterThan(0.75);
   });
-  test('topK leaves the k likeliest', async () => {
+  testDraws('topK leaves the k likeliest', async () => {
     const found = await frequencies({topK: 2});
     expect(found.slice(2)).toEqual([0, 0]);
     expect(Math.abs(found[0] - 0.625)).toBeLessThan(0.08);
   });
-  test('topP leaves those that reach p', async () => {
+  testDraws('topP leaves those that reach p', async () => {
     expect((await frequencies({topP: 0.7})).slice(2)).toEqual([0, 0]);
     expect((await frequencies({topP: 0.9}))[3]).toBe(0);
   });

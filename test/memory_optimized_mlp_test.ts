@@ -24,6 +24,8 @@ const WAYS: {name: string; make: (config: MoEArguments) => tf.layers.Layer; rows
   },
 ];
 
+const [, SPARSE] = WAYS;
+
 /** How many bytes are there between the forward and the backward pass that were not before. */
 function bytesKept(layer: tf.layers.Layer, x: tf.Tensor): number {
   let kept = 0;
@@ -43,33 +45,48 @@ function bytesKept(layer: tf.layers.Layer, x: tf.Tensor): number {
   return kept;
 }
 
-describeEachBackend('memoryOptimizedMlp', () => {
+/** The same of a new layer. */
+function bytesKeptBy(
+  make: (config: MoEArguments) => tf.layers.Layer,
+  mlpType: 'mlp' | 'glu',
+  memoryOptimizedMlp: boolean,
+): number {
+  const layer = make({
+    ffnHiddenSize: F,
+    moeNumExperts: E,
+    moeTopK: K,
+    moeLossWeight: 0,
+    mlpType,
+    memoryOptimizedMlp,
+    seed: 1,
+  });
+  layer.build([TOKENS, H]);
+  const x = tf.randomUniform([TOKENS, H], -1, 1, 'float32', 1);
+  const kept = bytesKept(layer, x);
+  x.dispose();
+  layer.weights.forEach((weight) => weight.dispose());
+  return kept;
+}
+
+describeEachBackend('memoryOptimizedMlp', (backendName) => {
   // On wasm tfjs takes what tf.customGrad saves for a leak.
   beforeAll(() => tf.env().set('IS_TEST', false));
 
-  describe.each(WAYS)('$name', ({make, rows}) => {
+  describe.each(WAYS)('$name', ({name, make, rows}) => {
     // Hidden rows that are not kept: act(x w1), and in a glu its product with x v1.
     test.each([
       ['mlp', 1],
       ['glu', 2],
     ] as const)('keeps less of a %s', (mlpType, hiddenTensors) => {
-      const [plain, optimized] = [false, true].map((memoryOptimizedMlp) => {
-        const layer = make({
-          ffnHiddenSize: F,
-          moeNumExperts: E,
-          moeTopK: K,
-          moeLossWeight: 0,
-          mlpType,
-          memoryOptimizedMlp,
-          seed: 1,
-        });
-        layer.build([TOKENS, H]);
-        const x = tf.randomUniform([TOKENS, H], -1, 1, 'float32', 1);
-        const kept = bytesKept(layer, x);
-        x.dispose();
-        layer.weights.forEach((weight) => weight.dispose());
-        return kept;
-      });
+      const [plain, optimized] = [false, true].map((memoryOptimizedMlp) =>
+        bytesKeptBy(make, mlpType, memoryOptimizedMlp),
+      );
+      if (backendName === 'webgpu' && name === 'dMoE, grouped') {
+        // The one op of all experts there computes the activation again in any case.
+        expect(plain).toBe(optimized);
+        expect(plain).toBeLessThan(bytesKeptBy(SPARSE.make, mlpType, true));
+        return;
+      }
       const hidden = hiddenTensors * rows * F * BYTES;
       expect(plain - optimized).toBeGreaterThanOrEqual(0.95 * hidden);
       expect(optimized).toBeLessThan(plain);
