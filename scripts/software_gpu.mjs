@@ -11,7 +11,9 @@ import {dirname, join} from 'node:path';
  */
 export async function softwareGpu() {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    return {missing: `SwiftShader is packed for linux x64, this is ${process.platform} ${process.arch}`};
+    return {
+      missing: `SwiftShader is packed for linux x64, this is ${process.platform} ${process.arch}`,
+    };
   }
   try {
     const {default: chromium} = await import('@sparticuz/chromium');
