@@ -49,7 +49,7 @@ function room(files, ...patterns) {
 }
 
 export default defineConfig(
-  {ignores: ['dist', 'runs', 'coverage', 'src/kernels/wasm/assembly']},
+  {ignores: ['dist', 'runs', 'coverage', '.gpu', 'src/kernels/wasm/assembly']},
   js.configs.recommended,
   tseslint.configs.strict,
   {
