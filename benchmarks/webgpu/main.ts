@@ -1,10 +1,11 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs';
 import {Option, program} from 'commander';
-import {mkdirSync, writeFileSync} from 'node:fs';
+import {mkdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
 import {dirname} from 'node:path';
 import {layers, useFastMatMul} from '../../src/index';
 import {deviceState} from '../../src/kernels/webgpu/device_state';
+import type {Tiles} from '../../src/kernels/webgpu/matmul_tiles';
 import {setupWebGPU} from '../../src/webgpu';
 import {denseLayer, dmoeLayer} from './layer';
 import {finish, gpu, values} from './measure';
@@ -47,7 +48,7 @@ const {
     false,
   )
   .option('--profile', 'print the time of each program', false)
-  .option('--tune', 'find the fastest tiles, print them and end', false)
+  .option('--tune', 'find the fastest tiles, write them to the table of tiles, and end', false)
   .option('--only <regex>', 'only the sections whose name matches', '')
   .option('--out <path>', 'where the JSON goes')
   .addOption(new Option('--scale <n>', 'divide every size').default(1).argParser(Number))
@@ -137,10 +138,20 @@ async function printProfile() {
   console.log(getExtraProfileInfo?.().replaceAll(', ', '\n'));
 }
 
+/** Puts the tiles of this GPU's vendor into the table that the kernels choose from. */
+function writeTiles(tiles: Tiles) {
+  const path = 'src/kernels/webgpu/tiles.json';
+  const table = {...JSON.parse(readFileSync(path, 'utf8')), [setup.vendor]: tiles};
+  writeFileSync(`${path}.tmp`, `${JSON.stringify(table, null, 2)}\n`);
+  renameSync(`${path}.tmp`, path);
+  console.log(`written: ${path}`);
+}
+
 const rows: Row[] = [];
 if (tunes) {
-  const winners = await tune([sizes[0], sizes[3]], 4096 / scale, 'float16');
-  console.log(JSON.stringify({[setup.vendor]: winners}));
+  writeTiles(await tune([sizes[0], sizes[3]], 4096 / scale));
+  setup.dispose();
+  process.exit(0);
 }
 if (profile) {
   await printProfile();

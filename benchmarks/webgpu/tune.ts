@@ -51,15 +51,12 @@ const CANDIDATES: {float16: Float16Tile[][]; float32: Float32Tile[][]} = {
  *
  * @param shapes Of grouped products.
  */
-export async function tune(shapes: Shape[], size: number, only?: 'float16'): Promise<Tiles> {
+export async function tune(shapes: Shape[], size: number): Promise<Tiles> {
   const state = deviceState(gpu().device);
   const [tilesBefore, precisionBefore] = [state.tiles, state.precision];
   const winners: Tiles = {...tilesBefore};
   for (const precision of ['float16', 'float32'] as const) {
-    if (
-      (precision === 'float16' && state.matrixUnit == null) ||
-      (only ?? precision) !== precision
-    ) {
+    if (precision === 'float16' && state.matrixUnit == null) {
       continue;
     }
     state.precision = precision;
