@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {deviceState} from '../../src/kernels/webgpu/device_state';
+import {internals} from '../../src/kernels/webgpu/program';
 import {median} from '../harness';
 
 // A GPU runs behind: many runs are queued and waited for together, after it has come up to its clock.
@@ -61,9 +62,8 @@ export function copy(x: tf.Tensor) {
   backend.uploadToGPU(x.dataId);
   backend.ensureCommandEncoderReady();
   backend.endComputePassEncoder();
-  const {commandEncoder} = backend as unknown as {commandEncoder: GPUCommandEncoder};
   const {resource} = backend.tensorMap.get(x.dataId);
-  commandEncoder.copyBufferToBuffer(resource as GPUBuffer, 0, target, 0, size);
+  internals(backend).commandEncoder.copyBufferToBuffer(resource as GPUBuffer, 0, target, 0, size);
 }
 
 /** Values that differ, without a host array of the whole size. */

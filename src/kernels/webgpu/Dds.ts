@@ -2,7 +2,9 @@ import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {kernelConfig} from '../../kernel';
 import {Dds, type DdsInputs, type SparseAttrs} from '../../kernel_names';
 import {ddsShape} from '../shared/Dds_impl';
-import {resultType, runMatMul, vectorOf} from './matmul';
+import {deviceState} from './device_state';
+import {resultType, rowsOfResult, runMatMul, vectorOf} from './matmul';
+import {deepestPanel} from './matmul_tiles';
 import {makeOutput} from './program';
 import {sparseSide} from './sparse_operand';
 
@@ -19,6 +21,7 @@ export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
       crossings: (transposeB ? sparseColumns : sparseRows) / blockSize,
       byRows: transposeB,
       depthIsInner: transposeB,
+      deepestPanel: deepestPanel(deviceState(backend.device).tiles),
     });
     const vectorA = vectorOf(a.shape[1], blockSize);
     const vectorY = vectorOf(columns, blockSize);
@@ -28,7 +31,7 @@ export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
     runMatMul(backend, {
       source: {
         name: Dds,
-        variant: `block ${blockSize} ${transposeB} ${vectorY}`,
+        variant: `${sparse.variant} ${vectorY}`,
         inputs: sparse.inputTypes,
         outputs: {y: resultType(vectorY)},
         uniforms: {
@@ -41,22 +44,7 @@ export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
         },
         declarations: sparse.declarations,
         panel: sparse.panel,
-        a: transposeA
-          ? {
-              buffer: 'a',
-              depthIsInner: false,
-              vector: vectorA,
-              base: (depth) => `(${sparse.denseDepth(depth)} * uniforms.stride)`,
-              hasDepth: sparse.hasDepth,
-            }
-          : {
-              buffer: 'a',
-              depthIsInner: true,
-              vector: vectorA,
-              base: (row) => `(${row} * uniforms.stride)`,
-              inner: sparse.denseDepth,
-              hasDepth: sparse.hasDepth,
-            },
+        a: sparse.partner('a', !transposeA, vectorA),
         b: sparse.operand,
         tile: (tile) => `
           let rowBegin = group % uniforms.rowTiles * ${tile.rows}u;
@@ -66,11 +54,7 @@ export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
           let columnEnd = (line + 1u) * ${blockSize}u;
           let rowEnd = uniforms.rows;
           ${sparse.depths}`,
-        result: {
-          index: (row, column) => `(${row} * uniforms.columns + ${column})`,
-          stride: 'uniforms.columns',
-          vector: vectorY,
-        },
+        result: rowsOfResult(vectorY),
       },
       a,
       b: values,

@@ -2,7 +2,9 @@ import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {kernelConfig} from '../../kernel';
 import {Dsd, type DsdInputs, type SparseAttrs} from '../../kernel_names';
 import {dsdShape} from '../shared/Dsd_impl';
-import {resultType, runMatMul, vectorOf} from './matmul';
+import {deviceState} from './device_state';
+import {resultType, rowsOfResult, runMatMul, vectorOf} from './matmul';
+import {deepestPanel} from './matmul_tiles';
 import {makeOutput} from './program';
 import {sparseSide} from './sparse_operand';
 
@@ -19,6 +21,7 @@ export const dsdConfig = kernelConfig<DsdInputs, SparseAttrs, WebGPUBackend>(
       crossings: (transposeA ? sparseRows : sparseColumns) / blockSize,
       byRows: !transposeA,
       depthIsInner: !transposeA,
+      deepestPanel: deepestPanel(deviceState(backend.device).tiles),
     });
     const vectorB = vectorOf(b.shape[1], blockSize);
     const vectorY = vectorOf(columns);
@@ -28,7 +31,7 @@ export const dsdConfig = kernelConfig<DsdInputs, SparseAttrs, WebGPUBackend>(
     runMatMul(backend, {
       source: {
         name: Dsd,
-        variant: `block ${blockSize} ${!transposeA} ${vectorY}`,
+        variant: `${sparse.variant} ${vectorY}`,
         inputs: sparse.inputTypes,
         outputs: {y: resultType(vectorY)},
         uniforms: {
@@ -41,22 +44,7 @@ export const dsdConfig = kernelConfig<DsdInputs, SparseAttrs, WebGPUBackend>(
         declarations: sparse.declarations,
         panel: sparse.panel,
         a: sparse.operand,
-        b: transposeB
-          ? {
-              buffer: 'b',
-              depthIsInner: true,
-              vector: vectorB,
-              base: (column) => `(${column} * uniforms.stride)`,
-              inner: sparse.denseDepth,
-              hasDepth: sparse.hasDepth,
-            }
-          : {
-              buffer: 'b',
-              depthIsInner: false,
-              vector: vectorB,
-              base: (depth) => `(${sparse.denseDepth(depth)} * uniforms.stride)`,
-              hasDepth: sparse.hasDepth,
-            },
+        b: sparse.partner('b', transposeB, vectorB),
         tile: (tile) => `
           let columnBegin = group % uniforms.columnTiles * ${tile.columns}u;
           let rowTile = group / uniforms.columnTiles % uniforms.rowTiles * ${tile.rows}u;
@@ -65,11 +53,7 @@ export const dsdConfig = kernelConfig<DsdInputs, SparseAttrs, WebGPUBackend>(
           let rowEnd = (line + 1u) * ${blockSize}u;
           let columnEnd = uniforms.columns;
           ${sparse.depths}`,
-        result: {
-          index: (row, column) => `(${row} * uniforms.columns + ${column})`,
-          stride: 'uniforms.columns',
-          vector: vectorY,
-        },
+        result: rowsOfResult(vectorY),
       },
       a: values,
       b,

@@ -3,9 +3,9 @@ import type {TensorInfo} from '@tensorflow/tfjs-core';
 import {kernelConfig, requireOfBackend} from '../../kernel';
 import {ExpertsDownGrad, type ExpertsAttrs, type ExpertsDownGradInputs} from '../../kernel_names';
 import {activationDerivative, activationFunction} from './activation_wgsl';
-import {joinMagnitude} from './ExpertsUp';
 import {groupsTimesMatrices} from './grouped_matmul';
 import {acrossWidth, runMatMul} from './matmul';
+import {joinMagnitude} from './matmul_program';
 import {makeOutput} from './program';
 
 /**

@@ -5,6 +5,7 @@ import {ExpertsUp, type ExpertsAttrs, type ExpertsUpInputs} from '../../kernel_n
 import {activationFunction} from './activation_wgsl';
 import {groupsTimesMatrices} from './grouped_matmul';
 import {runMatMul} from './matmul';
+import {joinMagnitude} from './matmul_program';
 import {makeOutput} from './program';
 
 /** The first product of the experts, with the gather before it and the activation after it. */
@@ -47,12 +48,3 @@ export const expertsUpConfig = kernelConfig<ExpertsUpInputs, ExpertsAttrs, WebGP
     return [linear, hidden] as TensorInfo[];
   },
 );
-
-/** WGSL: the largest magnitude of an output, as bits, goes on with four more values. */
-export function joinMagnitude(output: string, value: string): string {
-  return `
-    let bits_${output} = bitcast<vec4u>(${value}) & vec4u(0x7fffffffu);
-    largest_${output} = max(
-        largest_${output},
-        max(max(bits_${output}.x, bits_${output}.y), max(bits_${output}.z, bits_${output}.w)));`;
-}

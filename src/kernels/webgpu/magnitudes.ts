@@ -1,7 +1,7 @@
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {type TensorInfo, util} from '@tensorflow/tfjs-core';
 import {deviceState} from './device_state';
-import {type Program, runProgram, workgroupsFor} from './program';
+import {internals, type Program, runProgram, workgroupsFor} from './program';
 
 // The largest magnitude of a tensor decides by which power of two half precision scales it. It never
 // leaves the device: a product is told the slot of one buffer where it stands.
@@ -43,8 +43,7 @@ export class Magnitudes {
     if (slot % SEGMENT === 0) {
       backend.ensureCommandEncoderReady();
       backend.endComputePassEncoder();
-      const {commandEncoder} = backend as unknown as {commandEncoder: GPUCommandEncoder};
-      commandEncoder.clearBuffer(this.buffer, 4 * slot, 4 * SEGMENT);
+      internals(backend).commandEncoder.clearBuffer(this.buffer, 4 * slot, 4 * SEGMENT);
     }
     this.taken.set(dataId, number);
     return slot;

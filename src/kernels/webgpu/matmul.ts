@@ -1,11 +1,17 @@
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {type TensorInfo, util} from '@tensorflow/tfjs-core';
 import type {Precision} from '../../kernel_names';
-import {deviceState} from './device_state';
+import {type DeviceState, deviceState} from './device_state';
 import {magnitudeOf} from './magnitudes';
-import {float16Program} from './matmul_float16';
+import {float16Program, type Float16Tile} from './matmul_float16';
 import {float32Program} from './matmul_float32';
-import {magnitudesOf, type MatMulSource, type Operand, type TileSize} from './matmul_program';
+import {
+  magnitudesOf,
+  type MatMulResult,
+  type MatMulSource,
+  type Operand,
+  type TileSize,
+} from './matmul_program';
 import {runProgram} from './program';
 import {chooseFloat16Tile, chooseFloat32Tile, type Problem} from './matmul_tiles';
 
@@ -29,16 +35,24 @@ export interface MatMul {
   precision?: Precision;
 }
 
+/** The tile of a product that runs on matrix units; null where it does not. */
+function float16TileOf(
+  {matrixUnit, precision: ofDevice, tiles}: DeviceState,
+  problem: Problem,
+  precision = ofDevice,
+): Float16Tile | null {
+  return precision === 'float16' && matrixUnit != null
+    ? chooseFloat16Tile(problem, tiles.float16, matrixUnit)
+    : null;
+}
+
 /** How many columns the cores' `sumAcross` sums over, for a problem and precision. */
 export function acrossWidth(
   backend: WebGPUBackend,
   problem: Problem,
   precision?: Precision,
 ): number {
-  const {matrixUnit, precision: ofDevice, tiles} = deviceState(backend.device);
-  return (precision ?? ofDevice) === 'float16' && matrixUnit != null
-    ? chooseFloat16Tile(problem, tiles.float16, matrixUnit).subgroupColumns
-    : 4;
+  return float16TileOf(deviceState(backend.device), problem, precision)?.subgroupColumns ?? 4;
 }
 
 /** Runs a product, on the matrix units where the precision allows them and the device has them. */
@@ -48,8 +62,8 @@ export function runMatMul(backend: WebGPUBackend, product: MatMul) {
   const state = deviceState(backend.device);
   const {matrixUnit, subgroupSize} = state;
   const operands = {[source.a.buffer]: a, [source.b.buffer]: b};
-  if ((product.precision ?? state.precision) === 'float16' && matrixUnit != null) {
-    const tile = chooseFloat16Tile(problem, state.tiles.float16, matrixUnit);
+  const float16Tile = float16TileOf(state, problem, product.precision);
+  if (float16Tile != null && matrixUnit != null) {
     const magnitudeA = magnitudeOf(backend, a);
     const magnitudeB = magnitudeOf(backend, b);
     const recorded = magnitudesOf(source).map((name) => [
@@ -61,12 +75,12 @@ export function runMatMul(backend: WebGPUBackend, product: MatMul) {
     const holdsUnits = Object.values(outputs).every(
       ({shape}) => util.sizeFromShape(shape) >= matrixUnit.rows * matrixUnit.columns,
     );
-    const program = float16Program(source, tile, matrixUnit, subgroupSize, holdsUnits);
+    const program = float16Program(source, float16Tile, matrixUnit, subgroupSize, holdsUnits);
     runProgram(backend, program, {
       inputs: {...operands, ...inputs, ...(recorded.length > 0 ? {} : magnitudes)},
       outputs: {...outputs, ...(recorded.length > 0 ? magnitudes : {})},
-      uniforms: {...uniforms(tile), magnitudeA, magnitudeB, ...Object.fromEntries(recorded)},
-      workgroups: workgroups(tile),
+      uniforms: {...uniforms(float16Tile), magnitudeA, magnitudeB, ...Object.fromEntries(recorded)},
+      workgroups: workgroups(float16Tile),
     });
     return;
   }
@@ -97,4 +111,13 @@ export function denseOperand(
 ): Operand {
   const stride = depthIsInner ? sizes.depth : sizes.outer;
   return {buffer, depthIsInner, vector, base: (lead) => `(${lead} * uniforms.${stride})`};
+}
+
+/** A result that lies row by row, `uniforms.columns` each. */
+export function rowsOfResult(vector: 1 | 4): MatMulResult {
+  return {
+    index: (row, column) => `(${row} * uniforms.columns + ${column})`,
+    stride: 'uniforms.columns',
+    vector,
+  };
 }

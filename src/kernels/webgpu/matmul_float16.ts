@@ -1,14 +1,16 @@
 import {
-  each,
   magnitudesOf,
   matMulProgram,
   type MatMulSource,
   type Operand,
   operandRead,
+  panelLoop,
+  type StagingSlot,
   storeFour,
   type TileSize,
 } from './matmul_program';
 import type {Program} from './program';
+import {unroll} from './unroll';
 
 /** A tile of half-precision products on the matrix units of the GPU. */
 export interface Float16Tile extends TileSize {
@@ -111,7 +113,20 @@ export function float16Program(
         stagingSlots(panelA, 'row', source.a, workgroupSize),
         stagingSlots(panelB, 'column', source.b, workgroupSize),
       ].flat();
-      const read = [source.panel ?? '', ...slots.map((slot) => slot.read)].join('\n');
+      const multiply = `
+        ${unroll(depth / unit.depth, (k) => {
+          const k0 = k * unit.depth;
+          return `{
+            ${unroll(unitRows, (i) => `let a_${i} = subgroupMatrixLoad<${left}, ${panelA.majorOf('row')}>(&panels, ${panelA.offset(`(subgroupRow + ${i * unit.rows}u)`, k0)}, ${panelA.stride}u);`)}
+            ${unroll(
+              unitColumns,
+              (j) => `{
+                let b = subgroupMatrixLoad<${right}, ${panelB.majorOf('column')}>(&panels, ${panelB.offset(`(subgroupColumn + ${j * unit.columns}u)`, k0)}, ${panelB.stride}u);
+                ${unroll(unitRows, (i) => `sum_${i}_${j} = subgroupMatrixMultiplyAccumulate(a_${i}, b, sum_${i}_${j});`)}
+              }`,
+            )}
+          }`;
+        })}`;
       return `
       ${source.tile(tile)}
       let exponentA = scalingExponent(${magnitude('uniforms.magnitudeA')});
@@ -120,34 +135,8 @@ export function float16Program(
       let scaleB = powerOfTwo(exponentB);
       let subgroupRow = subgroup_id / ${acrossColumns}u * ${subgroupRows}u;
       let subgroupColumn = subgroup_id % ${acrossColumns}u * ${subgroupColumns}u;
-      ${each(unitRows, (i) => each(unitColumns, (j) => `var sum_${i}_${j} : ${sum};`))}
-      ${slots.map((slot) => slot.declare).join('\n')}
-      var panel = depthBegin;
-      if (panel < depthEnd) {
-        ${read}
-      }
-      while (panel < depthEnd) {
-        ${slots.map((slot) => slot.write).join('\n')}
-        workgroupBarrier();
-        panel += ${depth}u;
-        if (panel < depthEnd) {
-          ${read}
-        }
-        ${each(depth / unit.depth, (k) => {
-          const k0 = k * unit.depth;
-          return `{
-            ${each(unitRows, (i) => `let a_${i} = subgroupMatrixLoad<${left}, ${panelA.majorOf('row')}>(&panels, ${panelA.offset(`(subgroupRow + ${i * unit.rows}u)`, k0)}, ${panelA.stride}u);`)}
-            ${each(
-              unitColumns,
-              (j) => `{
-                let b = subgroupMatrixLoad<${right}, ${panelB.majorOf('column')}>(&panels, ${panelB.offset(`(subgroupColumn + ${j * unit.columns}u)`, k0)}, ${panelB.stride}u);
-                ${each(unitRows, (i) => `sum_${i}_${j} = subgroupMatrixMultiplyAccumulate(a_${i}, b, sum_${i}_${j});`)}
-              }`,
-            )}
-          }`;
-        })}
-        workgroupBarrier();
-      }
+      ${unroll(unitRows, (i) => unroll(unitColumns, (j) => `var sum_${i}_${j} : ${sum};`))}
+      ${panelLoop(source, slots, depth, multiply)}
       ${
         direct == null
           ? ''
@@ -156,8 +145,8 @@ export function float16Program(
       let isWhole = rowBegin + ${rows}u <= rowEnd && columnBegin + ${columns}u <= columnEnd;
       if (isWhole && abs(exponent) < 126) {
         let unscale = powerOfTwo(-exponent);
-        ${each(unitRows, (i) =>
-          each(unitColumns, (j) => {
+        ${unroll(unitRows, (i) =>
+          unroll(unitColumns, (j) => {
             const row = `(rowBegin + subgroupRow + ${i * unit.rows}u)`;
             const column = `(columnBegin + subgroupColumn + ${j * unit.columns}u)`;
             return `subgroupMatrixStore<row_major>(&y, ${direct.index(row, column)} / ${direct.vector}u, subgroupMatrixScalarMultiply(sum_${i}_${j}, unscale), ${direct.stride} / ${direct.vector}u);`;
@@ -171,10 +160,10 @@ export function float16Program(
       let unscaleFirst = powerOfTwo(-max(exponentA, exponentB));
       let unscaleLast = powerOfTwo(-min(exponentA, exponentB));
       let scratch = subgroup_id * ${scratchSize}u;
-      ${each(
+      ${unroll(
         unitRows,
         (i) => `
-          ${each(unitColumns, (j) => `subgroupMatrixStore<row_major>(&panels, scratch + ${(j * unit.columns) / 2}u, sum_${i}_${j}, ${scratchStride}u);`)}
+          ${unroll(unitColumns, (j) => `subgroupMatrixStore<row_major>(&panels, scratch + ${(j * unit.columns) / 2}u, sum_${i}_${j}, ${scratchStride}u);`)}
           workgroupBarrier();
           for (var turn = 0u; turn < ${(unit.rows * lanesOfRow) / subgroupSize}u; turn++) {
             let slot = turn * ${subgroupSize}u + subgroup_invocation_id;
@@ -252,12 +241,6 @@ function panelLayout(
         : `${begin + k * stride}u + ${outer} / 4u`,
     majorOf: (outer) => ((outer === 'row') === depthIsInner ? 'row_major' : 'col_major'),
   };
-}
-
-interface StagingSlot {
-  declare: string;
-  read: string;
-  write: string;
 }
 
 /** How the invocations share the vectors of a panel: neighbours read along the inner axis. */

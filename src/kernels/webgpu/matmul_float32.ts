@@ -1,5 +1,4 @@
 import {
-  each,
   eachOfFour,
   magnitudesOf,
   matMulProgram,
@@ -7,10 +6,13 @@ import {
   type Operand,
   operandRead,
   type OperandRead,
+  panelLoop,
+  type StagingSlot,
   storeFour,
   type TileSize,
 } from './matmul_program';
 import type {Program} from './program';
+import {unroll} from './unroll';
 
 /** A tile of float32 products: every invocation keeps a block of the result in registers. */
 export interface Float32Tile extends TileSize {
@@ -44,41 +46,28 @@ export function float32Program(source: MatMulSource, tile: Float32Tile): Program
       var<workgroup> panelB : array<vec4f, ${(depth * columns) / 4}>;`,
     main: () => {
       const slots = stagingSlots(source, tile, workgroupSize);
-      const read = [source.panel ?? '', ...slots.map((slot) => slot.read)].join('\n');
-      return `
-      ${source.tile(tile)}
-      let threadRow = lane / ${acrossColumns}u * 4u;
-      let threadColumn = lane % ${acrossColumns}u * 4u;
-      ${each(threadRows, (i) => each(columnGroups, (j) => `var sum_${i}_${j} = vec4f();`))}
-      ${slots.map((slot) => slot.declare).join('\n')}
-      var panel = depthBegin;
-      if (panel < depthEnd) {
-        ${read}
-      }
-      while (panel < depthEnd) {
-        ${slots.map((slot) => slot.write).join('\n')}
-        workgroupBarrier();
-        panel += ${depth}u;
-        if (panel < depthEnd) {
-          ${read}
-        }
+      const multiply = `
         for (var k = 0u; k < ${depth}u; k++) {
-          ${each(rowGroups, (i) => `let a_${i} = panelA[(k * ${rows}u + threadRow + ${i * rowStride}u) / 4u];`)}
-          ${each(columnGroups, (j) => `let b_${j} = panelB[(k * ${columns}u + threadColumn + ${j * columnStride}u) / 4u];`)}
-          ${each(threadRows, (i) =>
-            each(
+          ${unroll(rowGroups, (i) => `let a_${i} = panelA[(k * ${rows}u + threadRow + ${i * rowStride}u) / 4u];`)}
+          ${unroll(columnGroups, (j) => `let b_${j} = panelB[(k * ${columns}u + threadColumn + ${j * columnStride}u) / 4u];`)}
+          ${unroll(threadRows, (i) =>
+            unroll(
               columnGroups,
               (j) => `sum_${i}_${j} = fma(vec4f(a_${i >> 2}[${i & 3}]), b_${j}, sum_${i}_${j});`,
             ),
           )}
-        }
-        workgroupBarrier();
-      }
+        }`;
+      return `
+      ${source.tile(tile)}
+      let threadRow = lane / ${acrossColumns}u * 4u;
+      let threadColumn = lane % ${acrossColumns}u * 4u;
+      ${unroll(threadRows, (i) => unroll(columnGroups, (j) => `var sum_${i}_${j} = vec4f();`))}
+      ${panelLoop(source, slots, depth, multiply)}
       ${magnitudesOf(source)
         .map((name) => `var largest_${name} = 0u;`)
         .join('\n')}
-      ${each(threadRows, (i) =>
-        each(
+      ${unroll(threadRows, (i) =>
+        unroll(
           columnGroups,
           (j) => `{
             let value = sum_${i}_${j};
@@ -90,14 +79,6 @@ export function float32Program(source: MatMulSource, tile: Float32Tile): Program
       )}`;
     },
   });
-}
-
-interface StagingSlot {
-  declare: string;
-  /** Reads a block of the panel at `panel` into registers. */
-  read: string;
-  /** Writes them to workgroup memory. */
-  write: string;
 }
 
 interface Side {

@@ -1,4 +1,5 @@
 import type {Program} from './program';
+import {unroll} from './unroll';
 
 // One product for all: dense, grouped and block-sparse kernels say which tile a workgroup computes and
 // where its operands lie, and the two cores of this folder multiply, in float32 or in half precision.
@@ -241,10 +242,56 @@ export function magnitudesOf({result}: MatMulSource): readonly string[] {
 }
 
 export function eachOfFour(f: (i: number) => string): string {
-  return each(4, f);
+  return unroll(4, f);
 }
 
-/** Statements repeated for 0, 1, 2, ... */
-export function each(count: number, f: (i: number) => string): string {
-  return Array.from({length: count}, (_, i) => f(i)).join('\n');
+/** WGSL: the largest magnitude of an output, as bits, goes on with four more values. */
+export function joinMagnitude(output: string, value: string): string {
+  return `
+    let bits_${output} = bitcast<vec4u>(${value}) & vec4u(0x7fffffffu);
+    largest_${output} = max(
+        largest_${output},
+        max(max(bits_${output}.x, bits_${output}.y), max(bits_${output}.z, bits_${output}.w)));`;
+}
+
+/** What an invocation stages of a panel. */
+export interface StagingSlot {
+  declare: string;
+  /** Reads its part of the panel at `panel` into registers. */
+  read: string;
+  /** Writes them to workgroup memory. */
+  write: string;
+}
+
+/**
+ * WGSL statements that go through the panels of a tile: each is staged, and multiplied while the next one
+ * is read.
+ *
+ * @param depth Of a panel.
+ * @param multiply Statements that add the staged panel's product to the sums.
+ */
+export function panelLoop(
+  {panel = ''}: MatMulSource,
+  slots: StagingSlot[],
+  depth: number,
+  multiply: string,
+): string {
+  const all = (part: keyof StagingSlot) => slots.map((slot) => slot[part]).join('\n');
+  const read = [panel, all('read')].join('\n');
+  return `
+    ${all('declare')}
+    var panel = depthBegin;
+    if (panel < depthEnd) {
+      ${read}
+    }
+    while (panel < depthEnd) {
+      ${all('write')}
+      workgroupBarrier();
+      panel += ${depth}u;
+      if (panel < depthEnd) {
+        ${read}
+      }
+      ${multiply}
+      workgroupBarrier();
+    }`;
 }

@@ -23,6 +23,11 @@ export function tilesFor(vendor: string, isSoftware: boolean): Tiles {
   return {...tables.any, ...byAdapter[isSoftware ? 'software' : vendor]};
 }
 
+/** The depth of the deepest panel; the depths are powers of two, so the others divide it. */
+export function deepestPanel({float32, float16}: Tiles): number {
+  return Math.max(...[...float32, ...float16].map(({depth}) => depth));
+}
+
 /** The largest float32 tile that the problem fills, among those that the device can run. */
 export function chooseFloat32Tile(
   problem: Problem,

@@ -65,7 +65,7 @@ interface BackendInternals {
   uniformPendingDisposal: GPUBuffer[];
 }
 
-function internals(backend: WebGPUBackend): BackendInternals {
+export function internals(backend: WebGPUBackend): BackendInternals {
   return backend as unknown as BackendInternals;
 }
 

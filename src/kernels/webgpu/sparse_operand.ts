@@ -16,18 +16,15 @@ export interface SparseSide {
   declarations: string;
   /** WGSL statements before every panel. */
   panel?: string;
-  /** WGSL of type u32: the dense row or column that meets a depth. */
-  denseDepth: (depth: string) => string;
-  /** WGSL of type bool: whether a depth lies in a block that is used. */
-  hasDepth: (depth: string) => string;
+  /** The dense operand, row by row as it lies, `uniforms.stride` apart. */
+  partner: (buffer: string, depthIsInner: boolean, vector: 1 | 4) => Operand;
+  /** What the code depends on. */
+  variant: string;
   uniforms: Record<string, number>;
   uniformTypes: Record<string, 'u32'>;
   /** WGSL statements: the depths of a block-row or block-column called `line`. */
   depths: string;
 }
-
-/** The depth of the deepest panel of a tile. */
-const DEEPEST_PANEL = 32;
 
 /**
  * Indices are checked as they are read: one that is out of range, such as the -1 of an unused block, is
@@ -36,6 +33,7 @@ const DEEPEST_PANEL = 32;
  * @param crossings How many block-columns (block-rows) the lines cross.
  * @param byRows Whether the lines are block-rows of the matrix as it lies in memory.
  * @param depthIsInner Whether the sum runs along the rows of a block as it lies in memory.
+ * @param deepestPanel The depth of the deepest panel that the device's tiles have; others divide it.
  */
 export function sparseSide(
   index: SparseIndex,
@@ -44,15 +42,24 @@ export function sparseSide(
     crossings,
     byRows,
     depthIsInner,
-  }: {blockSize: number; crossings: number; byRows: boolean; depthIsInner: boolean},
+    deepestPanel,
+  }: {
+    blockSize: number;
+    crossings: number;
+    byRows: boolean;
+    depthIsInner: boolean;
+    deepestPanel: number;
+  },
 ): SparseSide {
   const {columnIndices, offsets, columnIndicesT, offsetsT, blockOffsetsT} = index;
   const size = `${blockSize}u`;
   // A panel of this depth or a divisor of it lies in one block, which is then looked up once.
-  const isUniform = blockSize % DEEPEST_PANEL === 0;
+  const isUniform = blockSize % deepestPanel === 0;
   const look = (depth: string) => (isUniform ? '' : `(${depth})`);
   const hasDepth = (depth: string) => `hasCrossing${look(depth)}`;
   const blockAt = (depth: string) => `blockPlace${look(depth)}`;
+  // The dense row or column that meets a depth.
+  const denseDepth = (depth: string) => `(crossing${look(depth)} * ${size} + ${depth} % ${size})`;
   const findBlock = `
     let position = blockBegin + depth / ${size};
     let at = crossings[position];
@@ -101,8 +108,15 @@ export function sparseSide(
       fn crossing(depth : u32) -> u32 { ${findBlock} return select(0u, u32(at), has); }
       fn blockPlace(depth : u32) -> u32 { let position = blockBegin + depth / ${size}; return ${place}; }`,
     panel: isUniform ? 'findBlock(panel);' : undefined,
-    denseDepth: (depth) => `(crossing${look(depth)} * ${size} + ${depth} % ${size})`,
-    hasDepth,
+    partner: (buffer, depthIsInner, vector) => ({
+      buffer,
+      depthIsInner,
+      vector,
+      base: (lead) => `(${depthIsInner ? lead : denseDepth(lead)} * uniforms.stride)`,
+      inner: depthIsInner ? denseDepth : undefined,
+      hasDepth,
+    }),
+    variant: `block ${blockSize} ${byRows} ${isUniform}`,
     uniforms: {numCrossings: crossings, numBlocks: columnIndices.shape[0]},
     uniformTypes: {numCrossings: 'u32', numBlocks: 'u32'},
     depths: `
