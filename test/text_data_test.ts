@@ -1,12 +1,8 @@
 import {mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {
-  countCharacters,
-  loadTextData,
-  splitDocuments,
-  type TextDocument,
-} from '../training/text_data';
+import {countCharacters, splitDocuments, type TextDocument} from '../training/documents';
+import {loadTextData} from '../training/text_data';
 
 let folder: string;
 beforeEach(() => {

@@ -1,8 +1,9 @@
 import {mkdtempSync, readdirSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {encodeDocuments} from '../training/encode_documents';
 import {RunFolder} from '../training/run_folder';
-import {encodeDocuments, gpt2Tokenizer, learnTokenizer} from '../training/tokenizer';
+import {gpt2Tokenizer, learnTokenizer} from '../training/tokenizer';
 
 const documents = [
   {name: 'a', text: 'the whale and the ship'},

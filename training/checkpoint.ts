@@ -2,7 +2,7 @@ import {dispose, type Optimizer, type Tensor, tensor, tidy, Variable} from '@ten
 import type {LayersModel} from '@tensorflow/tfjs-layers';
 import {assert} from '../src/asserts';
 import type {NamedTensor} from './adamw';
-import type {RunFolder} from './run_folder';
+import type {RunStorage} from './run_storage';
 import {decodeSafetensors, encodeSafetensors, type HostTensor} from './safetensors';
 
 // A checkpoint is one safetensors file: the model's weights by their names, the optimizer's state by
@@ -29,7 +29,7 @@ export interface TrainingState {
 /** The checkpoints of one model in one folder. */
 export class Checkpoints {
   constructor(
-    private readonly folder: RunFolder,
+    private readonly folder: RunStorage,
     private readonly config: RunConfig,
     private readonly warn: (message: string) => void = console.warn,
   ) {}
@@ -55,7 +55,7 @@ export class Checkpoints {
       tensors: new Map([...weights, ...optimizer]),
       metadata: {config: JSON.stringify(this.config), state: JSON.stringify(state)},
     });
-    const saved = this.folder.write(fileName(state.step), contents);
+    const saved = await this.folder.write(fileName(state.step), contents);
     if (saved) {
       this.files()
         .slice(0, -NUM_KEPT)

@@ -1,4 +1,4 @@
-import type {RunFolder} from './run_folder';
+import type {RunStorage} from './run_storage';
 
 /** What one line of the log says. Every line has the step, counted from 1, and the training time. */
 export interface MetricsRecord {
@@ -21,20 +21,20 @@ const FILE = 'metrics.jsonl';
 /** The metrics of a run, in memory and as lines of JSON in its folder. */
 export class MetricsLog {
   private constructor(
-    private readonly folder: RunFolder,
+    private readonly folder: RunStorage,
     readonly records: MetricsRecord[],
   ) {}
 
   /** A log that starts anew, or goes on after `step`: what an interrupted run logged later is cut. */
-  static open(folder: RunFolder, step = 0): MetricsLog {
+  static open(folder: RunStorage, step = 0): MetricsLog {
     const records = step > 0 ? MetricsLog.read(folder, step) : [];
-    folder.write(FILE, records.map(toLine).join(''));
+    void folder.write(FILE, records.map(toLine).join(''));
     return new MetricsLog(folder, records);
   }
 
   /** What is logged up to a step. */
-  static read(folder: RunFolder, step: number): MetricsRecord[] {
-    const lines = folder.read(FILE)?.toString('utf8').split('\n') ?? [];
+  static read(folder: RunStorage, step: number): MetricsRecord[] {
+    const lines = new TextDecoder().decode(folder.read(FILE)).split('\n');
     return lines.flatMap(parseLine).filter((record) => record.step <= step);
   }
 

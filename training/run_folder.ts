@@ -13,16 +13,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import {dirname, join} from 'node:path';
-
-/** What is written to a file: text, or bytes one after the other. */
-export type FileContents = string | readonly Uint8Array[];
+import type {FileContents, RunStorage} from './run_storage';
 
 /**
  * The folder where a run leaves what it makes. A run is worth more than its files: where one cannot
  * be written, because the disk is full or the folder is not writable, the run goes on, and
  * `onFailure` hears of it, once.
  */
-export class RunFolder {
+export class RunFolder implements RunStorage {
   private failed = false;
 
   constructor(

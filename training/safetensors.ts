@@ -22,6 +22,7 @@ interface HeaderEntry {
 const ARRAYS = {F32: Float32Array, I32: Int32Array};
 const METADATA = '__metadata__';
 const ALIGNMENT = 8;
+const SPACE = 0x20;
 
 /** The file as parts to be written one after the other; the values are not copied. */
 export function encodeSafetensors({tensors, metadata}: SafetensorsFile): Uint8Array[] {
@@ -34,10 +35,11 @@ export function encodeSafetensors({tensors, metadata}: SafetensorsFile): Uint8Ar
     parts.push(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     offset += values.byteLength;
   }
-  const json = Buffer.from(JSON.stringify(header));
-  const padding = Buffer.alloc((ALIGNMENT - (json.length % ALIGNMENT)) % ALIGNMENT, ' ');
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length + padding.length));
+  // Not by the methods of Buffer, which browsers lack.
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const padding = new Uint8Array((ALIGNMENT - (json.length % ALIGNMENT)) % ALIGNMENT).fill(SPACE);
+  const length = new Uint8Array(8);
+  new DataView(length.buffer).setBigUint64(0, BigInt(json.length + padding.length), true);
   return [length, json, padding, ...parts];
 }
 

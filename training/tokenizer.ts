@@ -1,16 +1,8 @@
 import {BytePairEncoding, trainBytePairEncoding} from './byte_pair_encoding';
 import {createHash} from 'node:crypto';
 import type {RunFolder} from './run_folder';
-import type {TextDocument} from './text_data';
-
-/** Turns text into ids and back. */
-export interface Tokenizer {
-  readonly vocabSize: number;
-  /** The id that ends a document. */
-  readonly endOfText: number;
-  encode(text: string): ArrayLike<number>;
-  decode(ids: ArrayLike<number>): string;
-}
+import type {TextDocument} from './documents';
+import type {Tokenizer} from './encode_documents';
 
 /** GPT-2's own encoding, of 50257 tokens. */
 export async function gpt2Tokenizer(): Promise<Tokenizer> {
@@ -59,17 +51,4 @@ function readTokenizer(cache: RunFolder, name: string): BytePairEncoding | undef
   } catch {
     return undefined;
   }
-}
-
-/** The ids of all documents, each with the end of a text after it. */
-export function encodeDocuments(tokenizer: Tokenizer, documents: TextDocument[]): Int32Array {
-  const encoded = documents.map(({text}) => tokenizer.encode(text));
-  const size = encoded.reduce((sum, ids) => sum + ids.length + 1, 0);
-  const result = new Int32Array(size).fill(tokenizer.endOfText);
-  let offset = 0;
-  for (const ids of encoded) {
-    result.set(ids, offset);
-    offset += ids.length + 1;
-  }
-  return result;
 }

@@ -17,7 +17,7 @@ import {
 import {formatPerplexity} from './format';
 import {MetricsLog, type MetricsRecord} from './metrics_log';
 import type {Progress} from './progress';
-import type {RunFolder} from './run_folder';
+import type {RunStorage} from './run_storage';
 import type {StopRequest} from './stop_request';
 
 /** A loss: labels [B, T, 1] and logits [B, T, V] to a scalar. */
@@ -50,7 +50,7 @@ export interface TrainingOptions {
   saveEvery: number;
 
   /** Where the checkpoints and the metrics go, and what identifies the run there. */
-  folder: RunFolder;
+  folder: RunStorage;
   config: RunConfig;
 
   stop: StopRequest;

@@ -1,17 +1,9 @@
 import {createHash} from 'node:crypto';
+import {countCharacters, splitDocuments, type TextDocument} from '../../training/documents';
+import {encodeDocuments, type Tokenizer} from '../../training/encode_documents';
 import type {RunFolder} from '../../training/run_folder';
-import {
-  countCharacters,
-  loadTextData,
-  splitDocuments,
-  type TextDocument,
-} from '../../training/text_data';
-import {
-  encodeDocuments,
-  gpt2Tokenizer,
-  learnTokenizer,
-  type Tokenizer,
-} from '../../training/tokenizer';
+import {loadTextData} from '../../training/text_data';
+import {gpt2Tokenizer, learnTokenizer} from '../../training/tokenizer';
 import type {Options} from './options';
 
 /** The text of a run as a model sees it. */
