@@ -1,52 +1,94 @@
-// Builds what is published: for each entry one bundle each for ESM and CommonJS, with source maps
-// that hold their sources, and the type declarations. Everything of TensorFlow.js stays external.
-import {build} from 'esbuild';
-import {copyFileSync, rmSync} from 'node:fs';
-import {dirname, join} from 'node:path';
+// Builds what is published: for ESM and CommonJS a file a module, so that bundlers leave out what is
+// not used; one file for a script tag; and the type declarations. The maps hold their sources.
+// Everything of TensorFlow.js stays external.
+import {build, transform} from 'esbuild';
+import {rmSync} from 'node:fs';
+import {dirname, join, resolve} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {rollup} from 'rollup';
 import {dts} from 'rollup-plugin-dts';
+import {tensorflowGlobal} from './tensorflow_global.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
-const entries = ['index', 'webgpu'];
+const TARGET = 'es2022';
 const source = (entry) => join(root, `src/${entry}.ts`);
 
-const bundleOptions = {
-  entryPoints: entries.map(source),
-  bundle: true,
-  external: ['@tensorflow/*'],
-  sourcemap: true,
-  target: 'es2022',
-};
+/** The API without kernels, the kernels of each backend, and all together. */
+const ENTRIES = ['index', 'core', 'cpu', 'wasm', 'webgpu'];
 
-/** The neutral platform makes an import that browsers lack an error. */
-async function buildEsm() {
-  await build({...bundleOptions, format: 'esm', platform: 'neutral', outdir: join(dist, 'esm')});
+/** Compiles the sources, whose imports have no extension but that of JSON. */
+const typescript = {
+  name: 'typescript',
+  resolveId: (path, importer) =>
+    path.startsWith('.') ? resolve(dirname(importer), addExtension(path)) : undefined,
+  transform: (code, id) =>
+    isJson(id)
+      ? {code: `export default ${code}`, map: null}
+      : transform(code, {
+          loader: 'ts',
+          target: TARGET,
+          sourcefile: id,
+          sourcemap: 'external',
+          tsconfigRaw: {compilerOptions: {verbatimModuleSyntax: true}},
+        }),
+};
+const isJson = (path) => path.endsWith('.json');
+const addExtension = (path) => (isJson(path) ? path : `${path}.ts`);
+
+/** An entry that only registers kernels exports nothing, and has no types. */
+const EXPECTED_LOGS = ['EMPTY_BUNDLE', 'CIRCULAR_DEPENDENCY'];
+
+function load(plugin) {
+  return rollup({
+    input: ENTRIES.map(source),
+    external: /^@tensorflow\//,
+    plugins: [plugin],
+    onLog: (level, log, handle) => EXPECTED_LOGS.includes(log.code) || handle(level, log),
+  });
 }
 
-/** The node platform adds what lets ESM import a CommonJS module's exports by name. */
-async function buildCommonJs() {
-  const outdir = join(dist, 'cjs');
-  const outExtension = {'.js': '.cjs'};
-  await build({...bundleOptions, format: 'cjs', platform: 'node', outdir, outExtension});
+async function buildModules() {
+  const modules = await load(typescript);
+  const layout = {preserveModules: true, preserveModulesRoot: root, sourcemap: true};
+  await modules.write({...layout, format: 'es', dir: join(dist, 'esm')});
+  const entryFileNames = '[name].cjs';
+  await modules.write({...layout, format: 'cjs', dir: join(dist, 'cjs'), entryFileNames});
+  await modules.close();
+}
+
+/** The global `megablocks`, beside TensorFlow.js' `tf`. */
+async function buildScript() {
+  await build({
+    entryPoints: [source('script_tag')],
+    outfile: join(dist, 'megablocks.min.js'),
+    bundle: true,
+    format: 'iife',
+    globalName: 'megablocks',
+    platform: 'browser',
+    target: TARGET,
+    minify: true,
+    sourcemap: true,
+    plugins: [tensorflowGlobal],
+  });
 }
 
 /** Bundled, since the extensionless imports of the sources mean nothing to a `nodenext` project. */
-async function buildTypes(entry) {
-  const file = join(dist, `types/${entry}.d.ts`);
-  const bundle = await rollup({
-    input: source(entry),
-    external: /^@tensorflow\//,
-    plugins: [dts()],
-  });
-  await bundle.write({file, format: 'es'});
+async function buildTypes() {
+  const bundle = await load(dts());
+  const dir = join(dist, 'types');
+  for (const extension of ['d.ts', 'd.cts']) {
+    const names = {
+      entryFileNames: `[name].${extension}`,
+      chunkFileNames: `[name]-[hash].${extension}`,
+    };
+    await bundle.write({dir, format: 'es', ...names});
+  }
   await bundle.close();
-  copyFileSync(file, file.replace(/ts$/, 'cts'));
 }
 
 await import('./build_wasm.mjs');
 for (const folder of ['esm', 'cjs', 'types']) {
   rmSync(join(dist, folder), {recursive: true, force: true});
 }
-await Promise.all([buildEsm(), buildCommonJs(), ...entries.map(buildTypes)]);
+await Promise.all([buildModules(), buildScript(), buildTypes()]);

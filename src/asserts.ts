@@ -103,7 +103,9 @@ export function assertKernelExists(kernelName: string) {
       .filter((name) => getKernel(kernelName, name) != null);
     throw new Error(
       `${kernelName}: the '${backendName}' backend has no such kernel; ` +
-        (others.length > 0 ? `these have it: ${others.join(', ')}` : 'no backend in use has it'),
+        (others.length > 0
+          ? `these have it: ${others.join(', ')}`
+          : "no backend in use has it; importing 'tfjs-megablocks' registers those of all backends"),
     );
   }
 }

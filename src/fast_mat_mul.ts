@@ -1,9 +1,13 @@
 import {engine, type KernelConfig} from '@tensorflow/tfjs-core';
 import {replaceKernels} from './kernel';
-import {fastMatMulConfigs as wasm} from './kernels/wasm/fast_mat_mul';
-import {fastMatMulConfigs as webgpu} from './kernels/webgpu/fast_mat_mul';
 
-const FAST_MAT_MUL: Record<string, KernelConfig[]> = {wasm, webgpu};
+/** By the backend's name; each comes with its backend's kernels. */
+const fastMatMuls = new Map<string, readonly KernelConfig[]>();
+
+/** Says what `useFastMatMul` puts in the place of a backend's own products. */
+export function provideFastMatMul(backendName: string, configs: readonly KernelConfig[]) {
+  fastMatMuls.set(backendName, configs);
+}
 
 /**
  * Puts this library's product of matrices in the place of tfjs' own on the backend in use, for
@@ -26,7 +30,7 @@ const FAST_MAT_MUL: Record<string, KernelConfig[]> = {wasm, webgpu};
  */
 export function useFastMatMul(): boolean {
   const backendName = engine().backend && engine().backendName;
-  const configs = FAST_MAT_MUL[backendName] ?? [];
+  const configs = fastMatMuls.get(backendName) ?? [];
   replaceKernels(configs);
   return configs.length > 0;
 }

@@ -5,8 +5,12 @@ import type {Precision} from './kernel_names';
 import {deviceState, isSoftware} from './kernels/webgpu/device_state';
 import {fastMatMulConfigs} from './kernels/webgpu/fast_mat_mul';
 import {guardBackend} from './kernels/webgpu/guard_backend';
+import './kernels/webgpu/register_all_kernels';
 
-// What `tfjs-megablocks/webgpu` exports: setting the WebGPU backend up with all that the adapter has.
+// `tfjs-megablocks/webgpu`: registers the kernels of this backend, and sets it up with all that the
+// adapter has.
+
+export type {Precision};
 
 /** How to set WebGPU up. */
 export interface WebGPUOptions {
@@ -118,7 +122,6 @@ export async function setupWebGPU(options: WebGPUOptions = {}): Promise<WebGPUSe
     const state = deviceState(device, adapter.info);
     await useDevice(device, adapter);
     if (!boundsChecks) {
-      // Of this backend alone: `useFastMatMul` would bring the kernels of all others.
       replaceKernels(fastMatMulConfigs);
     }
     state.precision = precision === 'float16' && state.matrixUnit != null ? 'float16' : 'float32';

@@ -112,43 +112,51 @@ main();
 `;
 const PRINTED = '12,12\ntrue';
 
+/** What the package has an entry for beside itself. */
+const ENTRIES = ['core', 'cpu', 'wasm', 'webgpu'];
+
 test('the tarball holds the builds and the documents, and nothing else', () => {
-  expect(packedFiles.sort()).toEqual([
+  const others = packedFiles.filter((file) => !/^dist\/(esm|cjs|types)\//.test(file));
+  expect(others.sort()).toEqual([
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
-    'dist/cjs/index.cjs',
-    'dist/cjs/index.cjs.map',
-    'dist/cjs/webgpu.cjs',
-    'dist/cjs/webgpu.cjs.map',
-    'dist/esm/index.js',
-    'dist/esm/index.js.map',
-    'dist/esm/webgpu.js',
-    'dist/esm/webgpu.js.map',
-    'dist/types/index.d.cts',
-    'dist/types/index.d.ts',
-    'dist/types/webgpu.d.cts',
-    'dist/types/webgpu.d.ts',
+    'dist/megablocks.min.js',
+    'dist/megablocks.min.js.map',
     'package.json',
   ]);
+  const folders = packedFiles.map((file) => /^dist\/(?:esm|cjs)\/(\w+)/.exec(file)?.[1]);
+  expect([...new Set(folders)].filter(Boolean).sort()).toEqual(['layers', 'models', 'ops', 'src']);
+});
+
+test('every entry has its files', () => {
+  const {exports} = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  expect(Object.keys(exports)).toEqual([
+    ...['.', ...ENTRIES.map((name) => `./${name}`)],
+    ...['./megablocks.min.js', './package.json'],
+  ]);
+  const files = (entry: string | object): string[] =>
+    typeof entry === 'string' ? [entry.slice(2)] : Object.values(entry).flatMap(files);
+  expect(files(exports).filter((file) => !packedFiles.includes(file))).toEqual([]);
 });
 
 const PEERS = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers'];
-const WEBGPU_PEERS = ['@tensorflow/tfjs-backend-webgpu', '@tensorflow/tfjs-core'];
 
 test.each([
-  ['dist/esm/index.js', PEERS],
-  ['dist/cjs/index.cjs', PEERS],
-  ['dist/types/index.d.ts', PEERS],
-  ['dist/esm/webgpu.js', WEBGPU_PEERS],
-  ['dist/cjs/webgpu.cjs', WEBGPU_PEERS],
-  ['dist/types/webgpu.d.ts', []],
-])('%s imports the peers and no more', (file, peers) => {
-  const text = readFileSync(join(project, 'node_modules/tfjs-megablocks', file), 'utf8');
-  // Without the comments of the declarations, which show how to import.
-  const code = text.replace(/^ *\*.*$/gm, '');
-  const imports = code.matchAll(/\b(?:from |require\(|import[ (])['"]([^'"\n]+)['"]/g);
-  expect([...new Set([...imports].map(([, name]) => name))].sort()).toEqual(peers);
+  ['esm', /^dist\/esm\/.*\.js$/, ['@tensorflow/tfjs-backend-webgpu', ...PEERS]],
+  ['cjs', /^dist\/cjs\/.*\.cjs$/, ['@tensorflow/tfjs-backend-webgpu', ...PEERS]],
+  ['types', /^dist\/types\/.*ts$/, PEERS],
+])('%s imports the peers and no more', (_, pattern, peers) => {
+  const packages = packedFiles
+    .filter((file) => pattern.test(file))
+    .flatMap((file) => {
+      const text = readFileSync(join(project, 'node_modules/tfjs-megablocks', file), 'utf8');
+      // Without the comments of the declarations, which show how to import.
+      const code = text.replace(/^ *\*.*$/gm, '');
+      const imports = code.matchAll(/\b(?:from |require\(|import[ (])['"]([^'"\n]+)['"]/g);
+      return Array.from(imports, ([, name]) => name).filter((name) => !name.startsWith('.'));
+    });
+  expect([...new Set(packages)].sort()).toEqual(peers);
 });
 
 test('runs as ESM', () => {
@@ -176,7 +184,12 @@ describe('types', () => {
   const program = `
     import {sequential} from '@tensorflow/tfjs-layers';
     import {layers, type layers as types} from 'tfjs-megablocks';
+    import {SparseMatrix} from 'tfjs-megablocks/core';
+    import type {SparseMatrix as SameMatrix} from 'tfjs-megablocks';
+    import 'tfjs-megablocks/cpu';
+    import 'tfjs-megablocks/wasm';
     import {setupWebGPU, type WebGPUSetup} from 'tfjs-megablocks/webgpu';
+    export const same = (x: SparseMatrix): SameMatrix => x;
     export const setup: Promise<WebGPUSetup> = setupWebGPU({precision: 'float16'});
     // @ts-expect-error: no such precision
     void setupWebGPU({precision: 'float8'});
@@ -353,21 +366,50 @@ describeWithWebGPU(`webgpu${hasWebGPU ? '' : ` (${MEGABLOCKS_WEBGPU})`}`, () => 
   });
 });
 
-test('a bundler keeps the kernels, even when nothing else is used', async () => {
-  write(
-    'source.mjs',
-    `import 'tfjs-megablocks';
-     import {getGradient, getKernel} from '@tensorflow/tfjs-core';
-     const kernels = ['cpu', 'wasm'].map((backend) => getKernel('MegaBlocksReplicate', backend));
-     console.log([...kernels, getGradient('MegaBlocksReplicate')].every((found) => found != null));`,
-  );
-  const {outputFiles} = await build({
+test.each(ENTRIES.filter((name) => name !== 'core'))(
+  "a bundler keeps %s's kernels and no others, even when nothing else is used",
+  async (backend) => {
+    write(
+      'source.mjs',
+      `import 'tfjs-megablocks/core';
+       import 'tfjs-megablocks/${backend}';
+       import {getGradient, getKernel} from '@tensorflow/tfjs-core';
+       const name = 'MegaBlocksReplicate';
+       const found = ${JSON.stringify(ENTRIES)}.filter((backend) => getKernel(name, backend) != null);
+       console.log(found.join(), getGradient(name) != null);`,
+    );
+    const {outputFiles, metafile} = await build({
+      entryPoints: [join(project, 'source.mjs')],
+      bundle: true,
+      platform: 'node',
+      external: ['@tensorflow/tfjs-backend-webgpu'],
+      write: false,
+      metafile: true,
+    });
+    expectPrints('bundle.cjs', outputFiles[0].text, `${backend} true`);
+    const kernels = Object.keys(metafile.inputs).map(
+      (file) => /\/kernels\/(\w+)\//.exec(file)?.[1],
+    );
+    const backends = new Set(kernels.filter((name) => name != null && name !== 'shared'));
+    expect([...backends]).toEqual([backend]);
+  },
+);
+
+test('a bundler leaves out the ops that are not used', async () => {
+  write('source.mjs', "import {sort} from 'tfjs-megablocks/core'; console.log(sort.name);");
+  const {metafile} = await build({
     entryPoints: [join(project, 'source.mjs')],
     bundle: true,
     platform: 'node',
+    external: ['@tensorflow/*'],
     write: false,
+    metafile: true,
   });
-  expectPrints('bundle.cjs', outputFiles[0].text, 'true');
+  const [{inputs}] = Object.values(metafile.outputs);
+  const used = Object.entries(inputs).filter(([, {bytesInOutput}]) => bytesInOutput > 0);
+  const ops = used.map(([file]) => /\/ops\/(\w+)/.exec(file)?.[1]);
+  expect(ops).toContain('sort');
+  expect(ops).not.toContain('random_sparse');
 });
 
 test("the README's example runs, and learns", () => {

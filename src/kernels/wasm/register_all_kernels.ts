@@ -1,3 +1,4 @@
+import {provideFastMatMul} from '../../fast_mat_mul';
 import {registerKernels} from '../../kernel';
 import {activationConfig} from './Activation';
 import {activationGradConfig} from './ActivationGrad';
@@ -33,6 +34,7 @@ import {takeAlongRowsConfig} from './TakeAlongRows';
 import {takeAlongRowsGradConfig} from './TakeAlongRowsGrad';
 import {topKIndicesConfig} from './TopKIndices';
 import {topologyConfig} from './Topology';
+import {fastMatMulConfigs} from './fast_mat_mul';
 
 registerKernels([
   activationConfig,
@@ -72,3 +74,4 @@ registerKernels([
   weightedGatherConfig,
   weightedScatterConfig,
 ]);
+provideFastMatMul('wasm', fastMatMulConfigs);

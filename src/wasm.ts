@@ -1,0 +1,2 @@
+// `tfjs-megablocks/wasm`: registers the kernels of this backend.
+import './kernels/wasm/register_all_kernels';
