@@ -1,5 +1,6 @@
-import {found, runInChromium, type Running} from './browser/chromium';
+import {runInChromium, type Running} from './browser/chromium';
 import {declareWithBody} from './browser/declare';
+import {found} from './browser/launch';
 import {PAGE_BACKENDS, PAGE_TESTS} from './browser/settings';
 
 // The cases, the goldens and `fit` in a page of a browser. The page runs the test files; here they are

@@ -1,36 +1,10 @@
-import {once} from 'node:events';
 import {readdirSync, readFileSync} from 'node:fs';
-import {createServer, type Server} from 'node:http';
-import type {AddressInfo} from 'node:net';
 import {join} from 'node:path';
-import {type Browser, chromium} from 'playwright-core';
+import type {Browser} from 'playwright-core';
 import {bundlePage} from './bundle';
-
-/** What `npm test` found: a Chromium, or why there is none. */
-export interface Found {
-  executable?: string;
-  /** A folder of libraries that it needs. */
-  libraries?: string;
-  missing?: string;
-}
-
-const {MEGABLOCKS_CHROMIUM = '{"missing": "npm test finds it"}'} = process.env;
-export const found = JSON.parse(MEGABLOCKS_CHROMIUM) as Found;
-
-/** WebGPU and WebGL in software, and nothing that asks the network. */
-const ARGUMENTS = [
-  '--no-sandbox',
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-  '--enable-features=Vulkan',
-  '--use-angle=swiftshader',
-  '--enable-unsafe-swiftshader',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
+import {launchChromium} from './launch';
+import {collectErrors} from './page_errors';
+import {type Content, serve, type Serving} from './serve';
 
 const TEST = join(__dirname, '..');
 /** The folders in `test` that the page reads. */
@@ -42,31 +16,22 @@ const HTML = `<!doctype html>
 <title>Tests</title>
 <script type="module" src="/page.js"></script>`;
 
-/** Serves the page on this machine alone; WebGPU is there for secure contexts, as localhost is. */
-async function servePage(script: Uint8Array): Promise<Server> {
+function servePage(script: Uint8Array): Promise<Serving> {
   const files = FOLDERS.flatMap((folder) =>
     readdirSync(join(TEST, folder)).map((name) => `/test/${folder}/${name}`),
   );
-  const contents: Record<string, () => [type: string, body: string | Uint8Array]> = {
-    '/': () => ['text/html', HTML],
-    '/page.js': () => ['text/javascript', script],
-    '/files.json': () => ['application/json', JSON.stringify(files)],
+  const contents: Record<string, () => Content> = {
+    '/': () => ({type: 'text/html', body: HTML}),
+    '/page.js': () => ({type: 'text/javascript', body: script}),
+    '/files.json': () => ({type: 'application/json', body: JSON.stringify(files)}),
   };
   for (const file of files) {
-    contents[file] = () => ['application/octet-stream', readFileSync(join(TEST, '..', file))];
+    contents[file] = () => ({
+      type: 'application/octet-stream',
+      body: readFileSync(join(TEST, '..', file)),
+    });
   }
-  const server = createServer(({url}, response) => {
-    const content = contents[url!];
-    if (content == null) {
-      response.writeHead(404).end();
-      return;
-    }
-    const [type, body] = content();
-    response.writeHead(200, {'content-type': type}).end(body);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
+  return serve((path) => contents[path]?.());
 }
 
 export interface Running {
@@ -87,26 +52,19 @@ export async function runInChromium(
   let browser: Browser | undefined;
   const stop = async () => {
     await browser?.close();
-    server.closeAllConnections();
     server.close();
   };
   try {
-    browser = await start(found);
+    browser = await launchChromium();
     const page = await browser.newPage();
-    const errors: string[] = [];
-    page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
-    page.on('console', (message) => {
-      if (message.type() === 'error') {
-        errors.push(message.text());
-      }
-    });
+    const errors = collectErrors(page);
     const crash = new Promise<never>((_, reject) => {
       page.on('crash', () => reject(new Error('the page crashed')));
       browser!.on('disconnected', () => reject(new Error('Chromium ended')));
     });
     crash.catch(() => undefined);
     await page.exposeFunction('reportTest', report);
-    await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
+    await page.goto(server.url);
     await page.waitForFunction('globalThis.runTestFiles != null');
     const done = Promise.race([page.evaluate('runTestFiles()'), crash]);
     return {version: browser.version(), done, errors, stop};
@@ -114,13 +72,4 @@ export async function runInChromium(
     await stop();
     throw error;
   }
-}
-
-function start({executable, libraries}: Found): Promise<Browser> {
-  const paths = [libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':');
-  return chromium.launch({
-    executablePath: executable,
-    args: ARGUMENTS,
-    env: {...process.env, LD_LIBRARY_PATH: paths},
-  });
 }
