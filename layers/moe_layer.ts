@@ -59,6 +59,8 @@ export abstract class MoELayer extends layers.Layer {
   readonly routerZlosses = new PassQueue<Scalar>((loss) => loss.dispose());
   /** Is shown every call in training. */
   routingObserver: ((record: RoutingRecord) => void) | null = null;
+  /** Is shown the experts of each token, [T, K], in every call. */
+  choiceObserver: ((experts: Tensor2D) => void) | null = null;
 
   protected readonly args: ResolvedArguments;
   private readonly activation: ActivationFunction;
@@ -129,6 +131,7 @@ export abstract class MoELayer extends layers.Layer {
 
   private forward(x: Tensor2D, training: boolean): {experts: Tensor2D; bias: Tensor1D | null} {
     const routing = this.route(x, training);
+    this.choiceObserver?.(routing.expertIndices);
     const assignment = assignExperts(routing.expertIndices, this.args.moeNumExperts);
     const experts = this.runExperts(
       x,

@@ -38,6 +38,7 @@ export {
   sparseSoftmaxCrossEntropyLoss,
 } from '../ops/sparse_softmax_cross_entropy';
 export * as layers from '../layers/index';
+export {type ExpertChoices, expertChoices} from '../layers/expert_choices';
 export {RouterStats, type RouterStatsEntry} from '../layers/router_stats';
 export {useFastMatMul} from './fast_mat_mul';
 export {generate, type GenerateOptions} from '../models/generate';

@@ -1,0 +1,49 @@
+import {dispose, keep, type Tensor, type Tensor2D, tidy} from '@tensorflow/tfjs-core';
+import type {LayersModel} from '@tensorflow/tfjs-layers';
+import {stopGradient} from '../ops/stop_gradient';
+import {moeLayers} from './batched_losses';
+
+/** The experts that one MoE layer chose for its tokens. */
+export interface ExpertChoices {
+  /** The name of the layer. */
+  layer: string;
+  /**
+   * [T, K], int32: for each token, in the order of the layer's input without its last axis, the experts
+   * in descending order of their scores. With a capacity, some of them may have dropped the token.
+   */
+  experts: Tensor2D;
+}
+
+/**
+ * Applies a model as in inference and gives which experts every token went to.
+ *
+ * ```js
+ * for (const {layer, experts} of expertChoices(model, ids)) {
+ *   console.log(layer, await experts.array());
+ * }
+ * ```
+ *
+ * @param model A model with MoE layers, in it or in models within it.
+ * @param inputs What the model takes, a batch of any size.
+ * @returns For each MoE layer, in the order in which they run; none for a model without any. The caller
+ *     disposes `experts`.
+ * @throws What the model throws of such inputs.
+ */
+export function expertChoices(model: LayersModel, inputs: Tensor | Tensor[]): ExpertChoices[] {
+  const layers = moeLayers(model);
+  const choices: ExpertChoices[] = [];
+  for (const layer of layers) {
+    // Kept, since the layer tidies up after itself.
+    layer.choiceObserver = (experts) =>
+      choices.push({layer: layer.name, experts: keep(stopGradient(experts))});
+  }
+  try {
+    tidy(() => void model.apply(inputs, {training: false}));
+    return choices;
+  } catch (error) {
+    dispose(choices.map(({experts}) => experts));
+    throw error;
+  } finally {
+    layers.forEach((layer) => (layer.choiceObserver = null));
+  }
+}
