@@ -7,7 +7,7 @@ import {
   layerNorm,
   sparseSoftmaxCrossEntropy,
 } from '../src/index';
-import {AdamWOptimizer} from '../training/adamw';
+import {AdamWOptimizer} from '../training/optimizers/adamw';
 import {type Differentiable, forward, forwardAndBackward, type Work} from './differentiable';
 import {withFastMatMul} from './fast_mat_mul';
 import type {Benchmark, Comparison} from './harness';

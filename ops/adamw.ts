@@ -1,4 +1,4 @@
-import type {Tensor} from '@tensorflow/tfjs-core';
+import type {Scalar, Tensor} from '@tensorflow/tfjs-core';
 import {assert, assertCount, assertTensor} from '../src/asserts';
 import {runKernel} from '../src/kernel';
 import {AdamW, type AdamWAttrs, type AdamWInputs} from '../src/kernel_names';
@@ -17,6 +17,11 @@ export interface AdamWOptions {
   epsilon?: number;
   /** Decoupled: the value shrinks by learningRate * weightDecay of itself. Default 0. */
   weightDecay?: number;
+  /**
+   * A scalar, float32, that multiplies the gradient: what clips it, and what divides a sum by its terms.
+   * Where it is NaN or infinite, nothing changes. It stays on the device. Default 1.
+   */
+  gradientScale?: Scalar;
 }
 
 /**
@@ -32,7 +37,8 @@ export interface AdamWOptions {
  * @returns The new value and moments. Not differentiable.
  * @throws If shapes or dtypes differ, a beta is not in [0, 1), or another number is not finite, or is
  *     negative.
- * @see Loshchilov and Hutter, Decoupled Weight Decay Regularization (2019); torch.optim.AdamW
+ * @see Loshchilov and Hutter, Decoupled Weight Decay Regularization (2019); torch.optim.AdamW, of
+ *     whose fused form gradientScale is grad_scale and found_inf
  */
 export function adamW<T extends Tensor>(
   value: T,
@@ -42,12 +48,15 @@ export function adamW<T extends Tensor>(
   options: AdamWOptions,
 ): [T, T, T] {
   const {beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0} = options;
-  const {learningRate, step} = options;
+  const {learningRate, step, gradientScale} = options;
   assertTensor(OP, 'value', value, {dtype: 'float32'});
   const like = {dtype: 'float32', shape: value.shape};
   assertTensor(OP, 'gradient', gradient, like);
   assertTensor(OP, 'firstMoment', firstMoment, like);
   assertTensor(OP, 'secondMoment', secondMoment, like);
+  if (gradientScale != null) {
+    assertTensor(OP, 'gradientScale', gradientScale, {dtype: 'float32', shape: []});
+  }
   assertCount(OP, 'step', step, {min: 1});
   for (const [name, number] of Object.entries({learningRate, epsilon, weightDecay})) {
     assert(
@@ -60,7 +69,10 @@ export function adamW<T extends Tensor>(
   }
   return runKernel<AdamWInputs, AdamWAttrs, [T, T, T]>(
     AdamW,
-    {value, gradient, firstMoment, secondMoment},
+    {
+      ...{value, gradient, firstMoment, secondMoment},
+      ...(gradientScale != null && {gradientScale}), // The tape accepts no input that is undefined.
+    },
     {learningRate, beta1, beta2, epsilon, weightDecay, step},
   );
 }

@@ -51,3 +51,12 @@ export {
 export {LANGUAGE_MODEL_PRESETS, type PresetName} from '../models/presets';
 export {adamW, type AdamWOptions} from '../ops/adamw';
 export type {ActivationName, Precision} from './kernel_names';
+export {AdafactorOptimizer, type AdafactorConfig} from '../training/optimizers/adafactor';
+export {AdamWOptimizer, type AdamWConfig} from '../training/optimizers/adamw';
+export {globalNorm} from '../training/optimizers/global_norm';
+export type {TrainingOptimizerConfig} from '../training/optimizers/training_optimizer';
+export {
+  type DecayStyle,
+  learningRateAt,
+  type LearningRateSchedule,
+} from '../training/learning_rate_schedule';

@@ -341,10 +341,14 @@ export type CausalAttentionGradAttrs = CausalAttentionAttrs;
 
 /**
  * value, gradient and both moments, of one shape -> the same after one step of AdamW: value, first
- * moment, second moment. `step` counts from 1.
+ * moment, second moment. `step` counts from 1. `gradientScale`, a scalar, multiplies the gradient; where
+ * it is NaN or infinite the outputs are the inputs.
  */
 export const AdamW = 'MegaBlocksAdamW';
-export type AdamWInputs = Record<'value' | 'gradient' | 'firstMoment' | 'secondMoment', TensorInfo>;
+export type AdamWInputs = Record<
+  'value' | 'gradient' | 'firstMoment' | 'secondMoment',
+  TensorInfo
+> & {gradientScale?: TensorInfo};
 export interface AdamWAttrs {
   learningRate: number;
   beta1: number;

@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
 import {adamW} from '../src/index';
-import {AdamWOptimizer} from '../training/adamw';
 import {describeEachBackend, expectNoLeak} from './backends';
 import {expectClose} from './close';
 import {random} from './random';
@@ -42,6 +41,35 @@ describeEachBackend('adamW', () => {
     });
   });
 
+  test.each([4, 7])('scales the gradient of %p elements', (size) => {
+    tf.tidy(() => {
+      const [value, gradient, m, v] = [1, 2, 3, 4].map((seed) =>
+        tf.abs(tf.tensor1d(random(size, seed))),
+      );
+      const options = {learningRate: 0.01, weightDecay: 0.1, step: 2};
+      const scaled = adamW(value, tf.mul(gradient, 0.25), m, v, options);
+      adamW(value, gradient, m, v, {...options, gradientScale: tf.scalar(0.25)}).forEach((x, i) =>
+        expectClose(x, scaled[i], {tolerance: 1e-6}),
+      );
+    });
+  });
+
+  test.each([NaN, Infinity])('changes nothing where the scale is %p', (scale) => {
+    tf.tidy(() => {
+      const inputs = [1, 2, 3].map((seed) => tf.tensor1d(random(7, seed)));
+      const [value, m, v] = inputs;
+      const options = {
+        learningRate: 0.01,
+        weightDecay: 0.1,
+        step: 1,
+        gradientScale: tf.scalar(scale),
+      };
+      adamW(value, tf.fill([7], NaN), m, v, options).forEach((x, i) =>
+        expectClose(x, inputs[i], {tolerance: 0}),
+      );
+    });
+  });
+
   test('leaks nothing', () => {
     const x = tf.ones([5]);
     expectNoLeak(() => adamW(x, x, x, x, {learningRate: 1, step: 1}));
@@ -58,81 +86,17 @@ describeEachBackend('adamW', () => {
     expect(() => adamW(x, x, x, x, {learningRate: 0.1, step: 1, ...change})).toThrow(message);
   });
 
+  test('refuses a scale that is no scalar', () => {
+    const x = tf.ones([2]);
+    expect(() =>
+      adamW(x, x, x, x, {learningRate: 0.1, step: 1, gradientScale: x as never}),
+    ).toThrow('adamW: gradientScale must have shape [], got [2]');
+  });
+
   test('refuses a gradient of another shape', () => {
     const x = tf.ones([2]);
     expect(() => adamW(x, tf.ones([3]), x, x, {learningRate: 0.1, step: 1})).toThrow(
       'adamW: gradient must have shape [2], got [3]',
     );
-  });
-});
-
-describeEachBackend('AdamWOptimizer', () => {
-  // What tfjs' own fused matMul saves for its gradient counts as a leak of its kernel on wasm.
-  beforeAll(() => tf.env().set('IS_TEST', false));
-
-  function compiled(optimizer: tf.Optimizer) {
-    const model = tf.sequential({
-      layers: [
-        tf.layers.dense({
-          units: 4,
-          inputShape: [3],
-          kernelInitializer: tf.initializers.randomNormal({seed: 1}),
-        }),
-        tf.layers.dense({units: 1, kernelInitializer: tf.initializers.randomNormal({seed: 2})}),
-      ],
-    });
-    model.compile({optimizer, loss: 'meanSquaredError'});
-    return model;
-  }
-  const data = () => [tf.tensor2d(random(30, 1), [10, 3]), tf.tensor2d(random(10, 2), [10, 1])];
-
-  test('without decay it is tf.train.adam', async () => {
-    const [x, y] = data();
-    const losses = await Promise.all(
-      [new AdamWOptimizer({learningRate: 0.01}), tf.train.adam(0.01, 0.9, 0.999, 1e-8)].map(
-        async (optimizer) =>
-          (await compiled(optimizer).fit(x, y, {epochs: 20, shuffle: false, verbose: 0})).history
-            .loss,
-      ),
-    );
-    expectClose(tf.tensor1d(losses[0] as number[]), losses[1] as number[], {tolerance: 1e-5});
-  });
-
-  test('decay shrinks matrices and leaves biases', () => {
-    const matrix = tf.variable(tf.ones([2, 2]), true, 'decay_matrix');
-    const bias = tf.variable(tf.ones([2]), true, 'decay_bias');
-    const table = tf.variable(tf.ones([2, 2]), true, 'decay/embeddings');
-    const optimizer = new AdamWOptimizer({learningRate: 0.1, weightDecay: 0.5});
-    optimizer.applyGradients(
-      [matrix, bias, table].map(({name, shape}) => ({name, tensor: tf.zeros(shape)})),
-    );
-    expectClose(matrix, [0.95, 0.95, 0.95, 0.95]);
-    expectClose(bias, [1, 1]);
-    expectClose(table, [1, 1, 1, 1]);
-    tf.dispose([matrix, bias, table]);
-  });
-
-  test('restored from its state, it takes the very same steps', async () => {
-    const [x, y] = data();
-    const whole = compiled(new AdamWOptimizer({learningRate: 0.01, weightDecay: 0.1}));
-    await whole.fit(x, y, {epochs: 5, shuffle: false, verbose: 0});
-    const half = compiled(new AdamWOptimizer({learningRate: 0.01, weightDecay: 0.1}));
-    half.setWeights(whole.getWeights());
-    await half.optimizer.setWeights(await whole.optimizer.getWeights());
-    const losses = [];
-    for (const model of [whole, half]) {
-      losses.push((await model.fit(x, y, {epochs: 5, shuffle: false, verbose: 0})).history.loss);
-    }
-    expect(losses[1]).toEqual(losses[0]);
-  });
-
-  test('its configuration makes the same optimizer', () => {
-    const config = new AdamWOptimizer({
-      learningRate: 0.02,
-      beta2: 0.95,
-      weightDecay: 0.3,
-    }).getConfig();
-    const copy = AdamWOptimizer.fromConfig(AdamWOptimizer as never, config) as AdamWOptimizer;
-    expect(copy.getConfig()).toEqual(config);
   });
 });

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import {mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {AdamWOptimizer} from '../training/adamw';
+import {AdamWOptimizer} from '../training/optimizers/adamw';
 import {TrainingBatches} from '../training/batches';
 import {Checkpoints} from '../training/checkpoint';
 import {RunFolder} from '../training/run_folder';

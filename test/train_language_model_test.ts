@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {AdamWOptimizer} from '../training/adamw';
+import {AdamWOptimizer} from '../training/optimizers/adamw';
 import {validationBatches} from '../training/batches';
-import {warmupCosine} from '../training/learning_rate';
+import type {LearningRateSchedule} from '../training/learning_rate_schedule';
 import type {MetricsRecord} from '../training/metrics_log';
 import type {StepReport} from '../training/progress';
 import {RunFolder} from '../training/run_folder';
@@ -17,6 +17,14 @@ import {
 } from '../training/train_language_model';
 import {describeEachBackend} from './backends';
 import {TINY, tinyIds, tinyLanguageModel, tinyLoss} from './tiny_language_model';
+
+const SCHEDULE: LearningRateSchedule = {
+  decayStyle: 'cosine',
+  maxLearningRate: 0.05,
+  minLearningRate: 0.005,
+  warmupSteps: 2,
+  decaySteps: 10,
+};
 
 let path: string;
 let warnings: string[];
@@ -37,9 +45,8 @@ function options(
   return {
     name: 'tiny',
     model: tinyLanguageModel(),
-    optimizer: new AdamWOptimizer({learningRate: 0}),
+    optimizer: new AdamWOptimizer({learningRate: SCHEDULE}),
     loss: tinyLoss,
-    learningRate: warmupCosine({peak: 0.05, warmupSteps: 2, totalSteps: 10}),
     train: tinyIds(200),
     validation: tinyIds(70),
     batchSize: 3,
@@ -146,8 +153,10 @@ describeEachBackend('training a language model', () => {
   });
 
   it('stops with a message where the loss is NaN, and does not save', async () => {
-    const learningRate = (step: number) => (step === 4 ? 3e38 : 0.01);
-    await expect(trainLanguageModel(options({learningRate}))).rejects.toThrow(
+    const model = tinyLanguageModel();
+    let calls = 0;
+    model.getLayer('hidden').addLoss(() => tf.scalar(++calls === 6 ? NaN : 0));
+    await expect(trainLanguageModel(options({model}))).rejects.toThrow(
       /^tiny: the loss must stay finite, got \w+ at step 6; the last checkpoint is of step 3$/,
     );
   });

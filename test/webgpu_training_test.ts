@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type {LanguageModelConfig} from '../src/index';
 import {languageModel, sparseSoftmaxCrossEntropyLoss} from '../src/index';
-import {AdamWOptimizer} from '../training/adamw';
+import {AdamWOptimizer} from '../training/optimizers/adamw';
 import {TrainingBatches} from '../training/batches';
 import {describeEachBackend} from './backends';
 import {tinyIds} from './tiny_language_model';

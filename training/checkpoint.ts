@@ -1,7 +1,7 @@
 import {dispose, type Optimizer, type Tensor, tensor, tidy, Variable} from '@tensorflow/tfjs-core';
 import type {LayersModel} from '@tensorflow/tfjs-layers';
 import {assert} from '../src/asserts';
-import type {NamedTensor} from './adamw';
+import type {NamedTensor} from './optimizers/training_optimizer';
 import type {RunStorage} from './run_storage';
 import {decodeSafetensors, encodeSafetensors, type HostTensor} from './safetensors';
 

@@ -10,6 +10,8 @@ export interface MetricsRecord {
   /** The sum of all losses: the cross-entropy and the router's. */
   totalLoss?: number;
   learningRate?: number;
+  /** The global norm of the gradients, before clipping. */
+  gradientNorm?: number;
   /** The cross-entropy on the validation text. */
   validationLoss?: number;
   /** The tokens that each expert got in this step's batch, layer by layer. */

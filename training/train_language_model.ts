@@ -9,13 +9,9 @@ import {
 import {assertCount} from '../src/asserts';
 import {type BatchDataset, type BatchesState, TrainingBatches, validationBatches} from './batches';
 import {Checkpoints, type RunConfig, type TrainingState} from './checkpoint';
-import {
-  type AdjustableOptimizer,
-  learningRateCallback,
-  type LearningRateSchedule,
-} from './learning_rate';
 import {formatPerplexity} from './format';
 import {MetricsLog, type MetricsRecord} from './metrics_log';
+import type {TrainingOptimizer} from './optimizers/training_optimizer';
 import type {Progress} from './progress';
 import type {RunStorage} from './run_storage';
 import type {StopRequest} from './stop_request';
@@ -29,9 +25,8 @@ export interface TrainingOptions {
   name: string;
   /** Ids [B, T] to logits [B, T, V]; not compiled. */
   model: LayersModel;
-  optimizer: Optimizer & AdjustableOptimizer;
+  optimizer: TrainingOptimizer;
   loss: Loss;
-  learningRate: LearningRateSchedule;
 
   /** The ids to train on and to validate on. */
   train: Int32Array;
@@ -123,6 +118,7 @@ class TrainingRun {
   private savedStep: number;
   private seconds: number;
   private stepBegin = 0;
+  private learningRate = 0;
   private failure?: Error;
 
   constructor(
@@ -149,7 +145,7 @@ class TrainingRun {
   }
 
   async fit(): Promise<TrainingResult> {
-    const {model, optimizer, learningRate, steps, evalEvery, callbacks} = this.options;
+    const {model, steps, evalEvery, callbacks} = this.options;
     this.progress = this.options.createProgress(this.step);
     try {
       await model.fitDataset(this.batches.dataset(evalEvery, steps, this.step), {
@@ -158,7 +154,6 @@ class TrainingRun {
         validationData: this.validation,
         verbose: 0,
         callbacks: [
-          new CustomCallback(learningRateCallback(optimizer, learningRate, this.step), 'never'),
           new CustomCallback(this.callback(), 'auto'),
           ...(callbacks?.(this.log, this.step) ?? []),
         ],
@@ -179,6 +174,7 @@ class TrainingRun {
     return {
       onBatchBegin: async () => {
         this.stepBegin = performance.now();
+        this.learningRate = this.options.optimizer.learningRate;
       },
       onBatchEnd: (_, logs) => this.endStep(logs!),
       onEpochEnd: async (_, logs) => this.endEpoch(logs!),
@@ -186,7 +182,7 @@ class TrainingRun {
   }
 
   private async endStep({loss: totalLoss, crossEntropy: loss}: Logs) {
-    const {learningRate, batchSize, sequenceLength, evalEvery, saveEvery} = this.options;
+    const {optimizer, batchSize, sequenceLength, evalEvery, saveEvery} = this.options;
     const seconds = (performance.now() - this.stepBegin) / 1000;
     this.seconds += seconds;
     const step = ++this.stepsDone;
@@ -194,7 +190,8 @@ class TrainingRun {
       this.fail(totalLoss);
       return;
     }
-    this.addRecord({loss, totalLoss, learningRate: learningRate(step - 1)});
+    const gradientNorm = await optimizer.settleUpdate();
+    this.addRecord({loss, totalLoss, learningRate: this.learningRate, gradientNorm});
     this.progress?.step({step, loss, seconds, tokens: batchSize * sequenceLength});
     if (step % saveEvery === 0) {
       await this.save();

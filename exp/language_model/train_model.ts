@@ -2,12 +2,12 @@ import type {LayersModel} from '@tensorflow/tfjs-layers';
 import {generate} from '../../models/generate';
 import {countParameters, languageModel} from '../../models/language_model';
 import {sparseSoftmaxCrossEntropyLoss} from '../../ops/sparse_softmax_cross_entropy';
-import {AdamWOptimizer} from '../../training/adamw';
+import {AdamWOptimizer} from '../../training/optimizers/adamw';
 import {validationBatches} from '../../training/batches';
 import {Checkpoints, configDifferences, type RunConfig} from '../../training/checkpoint';
 import {ExpertLoad} from '../../training/expert_load';
 import {formatCount} from '../../training/format';
-import {warmupCosine} from '../../training/learning_rate';
+import type {LearningRateSchedule} from '../../training/learning_rate_schedule';
 import {MetricsLog, type MetricsRecord} from '../../training/metrics_log';
 import {createProgress} from '../../training/progress';
 import type {Sample} from '../../training/report/page';
@@ -87,7 +87,7 @@ export async function trainModel(
 ): Promise<{training: TrainingResult; trained?: TrainedModel}> {
   const {kind, options, corpus, folder} = run;
   const model = languageModel(modelConfig(kind, options, corpus.vocabSize));
-  const optimizer = new AdamWOptimizer({learningRate: options.lr, ...ADAMW});
+  const optimizer = new AdamWOptimizer({learningRate: schedule(options), ...ADAMW});
   try {
     const training = await trainLanguageModel(trainingOptions(run, model, optimizer, stop));
     const result = (await isInterrupted()) ? undefined : await evaluate(run, model, training);
@@ -121,6 +121,17 @@ export function runConfig({kind, options, corpus}: ModelRun): RunConfig {
   };
 }
 
+/** As MegaBlocks' scripts have it: a warm-up, then a cosine down to a tenth. */
+function schedule({steps, lr, warmup}: Options): LearningRateSchedule {
+  return {
+    decayStyle: 'cosine',
+    maxLearningRate: lr,
+    minLearningRate: lr / 10,
+    warmupSteps: Math.round(warmup * steps),
+    decaySteps: steps,
+  };
+}
+
 function trainingOptions(
   run: ModelRun,
   model: LayersModel,
@@ -128,7 +139,7 @@ function trainingOptions(
   stop: StopRequest,
 ): TrainingOptions {
   const {kind, options, corpus, folder} = run;
-  const {steps, lr, warmup, batch, sequence, seed, evalEvery, evalBatches, saveEvery} = options;
+  const {steps, batch, sequence, seed, evalEvery, evalBatches, saveEvery} = options;
   const name = MODEL_NAMES[kind];
   const watchLoad = (log: MetricsLog, firstStep: number) =>
     new ExpertLoad(options.loadEvery, firstStep, (step, tokensPerExpert) =>
@@ -137,11 +148,6 @@ function trainingOptions(
   return {
     ...{name, model, optimizer, folder, stop, steps, seed, evalEvery, evalBatches, saveEvery},
     loss: sparseSoftmaxCrossEntropyLoss,
-    learningRate: warmupCosine({
-      peak: lr,
-      warmupSteps: Math.round(warmup * steps),
-      totalSteps: steps,
-    }),
     train: corpus.train,
     validation: corpus.validation,
     batchSize: batch,

@@ -11,11 +11,13 @@ export const adamWConfig = kernelConfig<AdamWInputs, AdamWAttrs, MathBackendCPU>
     const {beta1, beta2, epsilon} = attrs;
     const {stepSize, decay, secondMomentScale} = adamWFactors(attrs);
     const gradient = floats(backend, inputs.gradient);
+    const scale = inputs.gradientScale == null ? 1 : floats(backend, inputs.gradientScale)[0];
     const value = floats(backend, inputs.value).slice();
     const firstMoment = floats(backend, inputs.firstMoment).slice();
     const secondMoment = floats(backend, inputs.secondMoment).slice();
-    for (let i = 0; i < value.length; i++) {
-      const g = gradient[i];
+    const size = Number.isFinite(scale) ? value.length : 0;
+    for (let i = 0; i < size; i++) {
+      const g = scale * gradient[i];
       firstMoment[i] = beta1 * firstMoment[i] + (1 - beta1) * g;
       secondMoment[i] = beta2 * secondMoment[i] + (1 - beta2) * g * g;
       const deviation = Math.sqrt(secondMoment[i] * secondMomentScale) + epsilon;

@@ -4,16 +4,24 @@ import {kernelConfig} from '../../kernel';
 import {AdamW, type AdamWAttrs, type AdamWInputs} from '../../kernel_names';
 import {adamWFactors} from '../shared/AdamW_impl';
 import {assembly} from './assembly_module';
-import {address} from './wasm_util';
+import {address, floats} from './wasm_util';
 
 export const adamWConfig = kernelConfig<AdamWInputs, AdamWAttrs, BackendWasm>(
   AdamW,
   'wasm',
-  ({inputs: {value, gradient, firstMoment, secondMoment}, attrs, backend}) => {
+  ({inputs, attrs, backend}) => {
+    const {value, gradient, firstMoment, secondMoment, gradientScale} = inputs;
     const {stepSize, decay, secondMomentScale} = adamWFactors(attrs);
     const outputs = [value, firstMoment, secondMoment].map(({shape}) =>
       backend.makeOutput(shape, 'float32'),
     );
+    const scale = gradientScale == null ? 1 : floats(backend, gradientScale)[0];
+    if (!Number.isFinite(scale)) {
+      [value, firstMoment, secondMoment].forEach((x, i) =>
+        floats(backend, outputs[i]).set(floats(backend, x)),
+      );
+      return outputs;
+    }
     const [newValue, newFirstMoment, newSecondMoment] = outputs.map((x) => address(backend, x));
     assembly(backend).adamW(
       util.sizeFromShape(value.shape),
@@ -21,6 +29,7 @@ export const adamWConfig = kernelConfig<AdamWInputs, AdamWAttrs, BackendWasm>(
       address(backend, gradient),
       address(backend, firstMoment),
       address(backend, secondMoment),
+      scale,
       attrs.beta1,
       attrs.beta2,
       attrs.epsilon,

@@ -15,6 +15,7 @@ export interface Assembly {
     gradient: Address,
     firstMoment: Address,
     secondMoment: Address,
+    gradientScale: number,
     beta1: number,
     beta2: number,
     epsilon: number,

@@ -20,6 +20,12 @@ export function isNan(type: FloatType, value: string): string {
   return `((bitcast<${bits}>(${value}) & ${bits}(0x7fffffffu)) > ${bits}(0x7f800000u))`;
 }
 
+/** WGSL of the type bool, or vec4<bool>: whether `value` is NaN or infinite. */
+export function isNotFinite(type: FloatType, value: string): string {
+  const bits = type === 'f32' ? 'u32' : 'vec4<u32>';
+  return `((bitcast<${bits}>(${value}) & ${bits}(0x7f800000u)) == ${bits}(0x7f800000u))`;
+}
+
 /** WGSL of the type f32: NaN, out of `lane`, since WGSL refuses it as a constant. */
 export const NAN = 'bitcast<f32>(0x7fc00000u | min(lane, 1u))';
 

@@ -6,12 +6,12 @@
  */
 export function adamW(
   size: i32, value: usize, gradient: usize, firstMoment: usize, secondMoment: usize,
-  beta1: f32, beta2: f32, epsilon: f32, stepSize: f32, decay: f32, secondMomentScale: f32,
+  gradientScale: f32, beta1: f32, beta2: f32, epsilon: f32, stepSize: f32, decay: f32, secondMomentScale: f32,
   newValue: usize, newFirstMoment: usize, newSecondMoment: usize,
 ): void {
   const whole = (<usize>size & ~3) << 2;
   for (let i: usize = 0; i < whole; i += 16) {
-    const g = v128.load(gradient + i);
+    const g = f32x4.mul(f32x4.splat(gradientScale), v128.load(gradient + i));
     const m = f32x4.add(f32x4.mul(f32x4.splat(beta1), v128.load(firstMoment + i)),
       f32x4.mul(f32x4.splat(1 - beta1), g));
     const v = f32x4.add(f32x4.mul(f32x4.splat(beta2), v128.load(secondMoment + i)),
@@ -24,7 +24,7 @@ export function adamW(
       f32x4.div(f32x4.mul(f32x4.splat(stepSize), m), deviation)));
   }
   for (let i = whole; i < (<usize>size << 2); i += 4) {
-    const g = load<f32>(gradient + i);
+    const g = gradientScale * load<f32>(gradient + i);
     const m = beta1 * load<f32>(firstMoment + i) + (1 - beta1) * g;
     const v = beta2 * load<f32>(secondMoment + i) + (1 - beta2) * (g * g);
     store<f32>(newFirstMoment + i, m);
