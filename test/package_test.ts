@@ -126,7 +126,8 @@ test('the tarball holds the builds and the documents, and nothing else', () => {
     'package.json',
   ]);
   const folders = packedFiles.map((file) => /^dist\/(?:esm|cjs)\/(\w+)/.exec(file)?.[1]);
-  expect([...new Set(folders)].filter(Boolean).sort()).toEqual(['layers', 'models', 'ops', 'src']);
+  const rooms = ['layers', 'models', 'ops', 'src', 'training'];
+  expect([...new Set(folders)].filter(Boolean).sort()).toEqual(rooms);
 });
 
 test('every entry has its files', () => {
