@@ -1,0 +1,143 @@
+import {tensor2d, tensor3d} from '@tensorflow/tfjs-core';
+import {type Dataset, generator} from '@tensorflow/tfjs-data';
+import {assert, assertCount} from '../../src/asserts';
+import type {Batch, BatchesState} from '../batches';
+import type {Samples} from './samples';
+
+/** A batch in the form that tf.data wants: of a type with an index signature. */
+export type SampleBatch = Pick<Batch, keyof Batch>;
+
+/** Which samples make batches, and how. */
+export interface SampleBatchesConfig {
+  samples: Samples;
+  /** B. */
+  batchSize: number;
+  /** V: the ids must be below it. Not checked where it is not given. */
+  vocabSize?: number;
+  /** Batches that are read ahead while others are trained on. Default 2. */
+  prefetch?: number;
+}
+
+/**
+ * Batches of samples in their order, as data sets of tf.data for `fitDataset` and `evaluateDataset`.
+ * The next ones are read from the disk while a model trains on this one.
+ */
+export class SampleBatches {
+  /** Whole batches that the samples fill. */
+  readonly numBatches: number;
+  /** Batches that are being read, from the next one on. */
+  private readonly ahead: Promise<Int32Array>[] = [];
+  private taken: number;
+
+  /**
+   * @param state Where the batches go on, as another object's `state` says.
+   * @throws If the samples do not fill one batch.
+   */
+  constructor(
+    private readonly config: SampleBatchesConfig,
+    {position}: BatchesState = {position: 0},
+  ) {
+    const {samples, batchSize} = config;
+    assertCount('SampleBatches', 'batchSize', batchSize, {min: 1});
+    this.numBatches = Math.floor(samples.length / batchSize);
+    assert(
+      this.numBatches > 0,
+      () =>
+        `data: '${samples.name}' must have the samples of a batch, ${batchSize}, ` +
+        `got ${samples.length}`,
+    );
+    this.taken = position / batchSize;
+    assertCount('SampleBatches', 'position / batchSize', this.taken, {min: 0});
+  }
+
+  /** How many samples were taken; saved with a checkpoint. */
+  get state(): BatchesState {
+    return {position: this.taken * this.config.batchSize};
+  }
+
+  /**
+   * The batches from `state` on: an epoch ends after each step that is a multiple of `stepsPerEpoch`,
+   * and after step `lastStep`.
+   *
+   * @param firstStep How many steps came before.
+   */
+  dataset(stepsPerEpoch: number, lastStep: number, firstStep = 0): Dataset<SampleBatch> {
+    const before = firstStep - this.taken;
+    return generator<SampleBatch>(() => {
+      const step = before + this.taken;
+      const end = Math.min(lastStep, (Math.floor(step / stepsPerEpoch) + 1) * stepsPerEpoch);
+      return this.generate(end - step);
+    });
+  }
+
+  /** The first batches, the same ones each time; `state` stays as it is. */
+  first(maxBatches = Infinity): Dataset<SampleBatch> {
+    const count = Math.min(maxBatches, this.numBatches);
+    return generator<SampleBatch>(() => new SampleBatches(this.config).generate(count));
+  }
+
+  /** So many batches. */
+  private async *generate(count: number): AsyncGenerator<SampleBatch> {
+    for (let i = 0; i < count; i++) {
+      yield await this.take();
+    }
+  }
+
+  private async take(): Promise<SampleBatch> {
+    const {samples, batchSize, prefetch = 2} = this.config;
+    const {sequenceLength} = samples;
+    assert(
+      this.taken < this.numBatches,
+      () => `data: '${samples.name}' must have more than ${this.numBatches} batches, got no more`,
+    );
+    while (this.ahead.length <= prefetch && this.taken + this.ahead.length < this.numBatches) {
+      const batch = this.read(this.taken + this.ahead.length);
+      batch.catch(() => undefined); // It is thrown when the batch is taken.
+      this.ahead.push(batch);
+    }
+    const ids = await this.ahead.shift()!;
+    this.taken++;
+    return toBatch(ids, batchSize, sequenceLength);
+  }
+
+  /** The ids of a batch, [B, T + 1]. */
+  private async read(batch: number): Promise<Int32Array> {
+    const {samples, batchSize} = this.config;
+    const width = samples.sequenceLength + 1;
+    const ids = new Int32Array(batchSize * width);
+    for (let i = 0; i < batchSize; i++) {
+      samples.read(batch * batchSize + i, ids.subarray(i * width, (i + 1) * width));
+    }
+    this.checkIds(ids);
+    return ids;
+  }
+
+  private checkIds(ids: Int32Array) {
+    const {samples, vocabSize} = this.config;
+    if (vocabSize == null) {
+      return;
+    }
+    for (const id of ids) {
+      if (id < 0 || id >= vocabSize) {
+        throw new Error(
+          `data: the ids of '${samples.name}' must be from 0 to ${vocabSize - 1}, those of the ` +
+            `vocabulary, got ${id}: it was made with another tokenizer`,
+        );
+      }
+    }
+  }
+}
+
+function toBatch(ids: Int32Array, batchSize: number, sequenceLength: number): SampleBatch {
+  const xs = new Int32Array(batchSize * sequenceLength);
+  const ys = new Int32Array(xs.length);
+  for (let i = 0; i < batchSize; i++) {
+    const begin = i * (sequenceLength + 1);
+    xs.set(ids.subarray(begin, begin + sequenceLength), i * sequenceLength);
+    ys.set(ids.subarray(begin + 1, begin + 1 + sequenceLength), i * sequenceLength);
+  }
+  return {
+    xs: tensor2d(xs, [batchSize, sequenceLength], 'int32'),
+    ys: tensor3d(ys, [batchSize, sequenceLength, 1], 'int32'),
+  };
+}
