@@ -62,11 +62,13 @@ export abstract class MoELayer extends layers.Layer {
   /** Is shown the experts of each token, [T, K], in every call. */
   choiceObserver: ((experts: Tensor2D) => void) | null = null;
 
+  /** How often the jitter was drawn; a training that goes on elsewhere goes on from here. */
+  jitterCalls = 0;
+
   protected readonly args: ResolvedArguments;
   private readonly activation: ActivationFunction;
   private readonly variables = new Map<string, LayerVariable>();
   private hiddenSize: number | null;
-  private jitterCalls = 0;
 
   /** @param owner What messages call the layer. */
   constructor(

@@ -1,9 +1,6 @@
-import {
-  type Batch,
-  type BatchDataset,
-  TrainingBatches,
-  validationBatches,
-} from '../training/batches';
+import {randomWindows, validationBatches} from '../training/batches';
+import {StepsDataset} from '../training/steps_dataset';
+import type {Batch, BatchDataset} from '../training/training_data';
 import {describeEachBackend} from './backends';
 
 const ids = Int32Array.from({length: 103}, (_, i) => i);
@@ -17,10 +14,13 @@ function values({xs, ys}: Batch): {xs: number[][]; ys: number[][][]} {
 }
 
 /** The first ids of the windows of a number of batches. */
-function starts(batches: TrainingBatches, count: number): number[] {
-  return Array.from({length: count}, () =>
-    values(batches.next()).xs.map(([first]) => first),
-  ).flat();
+async function starts(count: number, change: object = {}, firstSample = 0): Promise<number[]> {
+  const batches = await randomWindows({...config, ...change})(firstSample);
+  const drawn: number[] = [];
+  for (let i = 0; i < count; i++) {
+    drawn.push(...values((await batches.next()).value).xs.map(([first]) => first));
+  }
+  return drawn;
 }
 
 async function drain(dataset: BatchDataset): Promise<Batch[]> {
@@ -32,9 +32,9 @@ async function drain(dataset: BatchDataset): Promise<Batch[]> {
   return result;
 }
 
-describeEachBackend('training batches', () => {
-  it('are windows and what follows them', () => {
-    const batch = new TrainingBatches(config).next();
+describeEachBackend('random windows', () => {
+  it('are windows and what follows them', async () => {
+    const {value: batch} = await (await randomWindows(config)(0)).next();
     expect(batch.xs.shape).toEqual([3, 5]);
     expect(batch.ys.shape).toEqual([3, 5, 1]);
     expect([batch.xs.dtype, batch.ys.dtype]).toEqual(['int32', 'int32']);
@@ -45,53 +45,76 @@ describeEachBackend('training batches', () => {
     });
   });
 
-  it('use every window once before any is used again, cut anew each time', () => {
+  it('use every window once before any is used again, cut anew each time', async () => {
     // 103 ids have 19 whole windows wherever the cut begins; 19 batches of 3 are 3 epochs.
-    const batches = new TrainingBatches(config);
-    const drawn = starts(batches, 19);
+    const drawn = await starts(19);
     const epochs = [0, 1, 2].map((epoch) => drawn.slice(19 * epoch, 19 * epoch + 19));
     for (const epoch of epochs) {
       expect(new Set(epoch).size).toBe(19);
       expect(new Set(epoch.map((start) => start % 5)).size).toBe(1);
     }
     expect(epochs[1]).not.toEqual(epochs[0]);
-    expect(batches.epochs).toBe(3);
   });
 
-  it('depend on the seed alone', () => {
-    const first = starts(new TrainingBatches(config), 10);
-    expect(starts(new TrainingBatches(config), 10)).toEqual(first);
-    expect(starts(new TrainingBatches({...config, seed: 2}), 10)).not.toEqual(first);
+  it('depend on the seed alone', async () => {
+    expect(await starts(10)).toEqual(await starts(10));
+    expect(await starts(10, {seed: 2})).not.toEqual(await starts(10));
   });
 
-  it.each([0, 1, 6, 7, 25])('go on exactly after %d batches', (count) => {
-    const batches = new TrainingBatches(config);
-    starts(batches, count);
-    const {position} = JSON.parse(JSON.stringify(batches.state));
-    expect(starts(new TrainingBatches(config, position), 10)).toEqual(starts(batches, 10));
+  it.each([0, 1, 6, 20, 77])('go on exactly after %d samples', async (samples) => {
+    const all = await starts(40);
+    expect(await starts(10, {}, samples)).toEqual(all.slice(samples, samples + 30));
   });
 
-  it('end an epoch of fitDataset where validation is due', async () => {
-    const dataset = new TrainingBatches(config).dataset(4, 10, 2);
+  it('refuse too little text and bad sizes', () => {
+    const make = (change: object) => () => randomWindows({...config, ...change});
+    expect(make({ids: ids.subarray(0, 9)})).toThrow(
+      'randomWindows: ids must be at least 10, two windows of 5, got 9',
+    );
+    expect(make({batchSize: 0})).toThrow(
+      'randomWindows: batchSize must be an integer of at least 1, got 0',
+    );
+    expect(make({sequenceLength: 1.5})).toThrow(
+      'randomWindows: sequenceLength must be an integer of at least 1, got 1.5',
+    );
+  });
+});
+
+describeEachBackend('the data set of a number of steps', () => {
+  const steps = {microBatches: 2, stepsPerEpoch: 4, lastStep: 10, firstStep: 2, firstSample: 12};
+
+  it('ends an epoch of fitDataset where validation is due, and counts', async () => {
+    const dataset = new StepsDataset({...steps, data: randomWindows(config)});
+    expect(dataset.size).toBe(16);
     const lengths = [];
     for (let i = 0; i < 4; i++) {
       const epoch = await drain(dataset);
       lengths.push(epoch.length);
       epoch.forEach(values);
     }
-    expect(lengths).toEqual([2, 4, 2, 0]);
+    expect(lengths).toEqual([4, 8, 4, 0]);
+    expect([dataset.samples, dataset.tokens]).toEqual([12 + 16 * 3, 16 * 15]);
   });
 
-  it('refuse too little text and bad sizes', () => {
-    const make = (change: object) => () => new TrainingBatches({...config, ...change});
-    expect(make({ids: ids.subarray(0, 9)})).toThrow(
-      'TrainingBatches: ids must be at least 10, two windows of 5, got 9',
-    );
-    expect(make({batchSize: 0})).toThrow(
-      'TrainingBatches: batchSize must be an integer of at least 1, got 0',
-    );
-    expect(make({sequenceLength: 1.5})).toThrow(
-      'TrainingBatches: sequenceLength must be an integer of at least 1, got 1.5',
+  it('begins where the run is, once', async () => {
+    const begun: number[] = [];
+    const data = (firstSample: number) => {
+      begun.push(firstSample);
+      return randomWindows(config)(firstSample);
+    };
+    const dataset = new StepsDataset({...steps, data});
+    await dataset.iterator();
+    expect(begun).toEqual([]);
+    (await drain(dataset)).forEach(values);
+    (await drain(dataset)).forEach(values);
+    expect(begun).toEqual([12]);
+  });
+
+  it('says where the data ends too early', async () => {
+    const data = async () => ({next: async () => ({value: undefined, done: true as const})});
+    const dataset = new StepsDataset({...steps, data});
+    await expect(drain(dataset)).rejects.toThrow(
+      'training data: must go on after sample 12, got its end',
     );
   });
 });

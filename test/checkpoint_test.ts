@@ -3,15 +3,18 @@ import {mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {AdamWOptimizer} from '../training/optimizers/adamw';
-import {TrainingBatches} from '../training/batches';
+import {randomWindows} from '../training/batches';
 import {Checkpoints} from '../training/checkpoint';
 import {RunFolder} from '../training/run_folder';
+import {StepsDataset} from '../training/steps_dataset';
 import {decodeSafetensors} from '../training/safetensors';
+import {languageModel} from '../src/index';
 import {describeEachBackend} from './backends';
+import {expectClose} from './close';
 import {TINY, tinyIds, tinyLanguageModel, tinyLoss} from './tiny_language_model';
 
 const config = {layers: 2, hidden: 8, data: 'moby-dick'};
-const data = {position: 12};
+const samples = 12;
 
 let path: string;
 let warnings: string[];
@@ -21,9 +24,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(path, {recursive: true}));
 
-function checkpoints(otherConfig: object = config): Checkpoints {
+function checkpoints(otherConfig: object = config, keep?: number): Checkpoints {
   const warn = (message: string) => warnings.push(message);
-  return new Checkpoints(new RunFolder(path, warn), {...otherConfig}, warn);
+  return new Checkpoints({
+    storage: new RunFolder(path, warn),
+    config: {...otherConfig},
+    warn,
+    keep,
+  });
 }
 
 function compiled(seed = 1, hidden = 8): tf.LayersModel {
@@ -34,13 +42,13 @@ function compiled(seed = 1, hidden = 8): tf.LayersModel {
 
 /** Trains for some steps on the same batch and gives the losses. */
 async function losses(model: tf.LayersModel, steps: number): Promise<number[]> {
-  const batches = new TrainingBatches({
-    ids: tinyIds(2 * TINY.sequenceLength + 1),
-    batchSize: 2,
-    sequenceLength: TINY.sequenceLength,
-    seed: 1,
+  const {sequenceLength} = TINY;
+  const ids = tinyIds(2 * sequenceLength + 1);
+  const batches = new StepsDataset({
+    data: randomWindows({ids, batchSize: 2, sequenceLength, seed: 1}),
+    ...{microBatches: 1, stepsPerEpoch: 1, lastStep: steps, firstStep: 0, firstSample: 0},
   });
-  const {history} = await model.fitDataset(batches.dataset(1, steps), {epochs: steps, verbose: 0});
+  const {history} = await model.fitDataset(batches, {epochs: steps, verbose: 0});
   return history.loss as number[];
 }
 
@@ -51,11 +59,11 @@ describeEachBackend('checkpoints', () => {
   it('restore the weights, the optimizer and the state, to the bit', async () => {
     const model = compiled();
     await losses(model, 5);
-    expect(await checkpoints().save(model, {step: 5, data})).toBe(true);
+    expect(await checkpoints().save(model, {step: 5, samples})).toBe(true);
     const expected = await losses(model, 5);
 
     const other = compiled(2);
-    expect(await checkpoints().restore(other)).toEqual({step: 5, data});
+    expect(await checkpoints().restore(other)).toEqual({step: 5, samples});
     expect(await losses(other, 5)).toEqual(expected);
   });
 
@@ -64,7 +72,7 @@ describeEachBackend('checkpoints', () => {
     await losses(model, 1);
     const fresh = compiled(2);
     const before = tf.memory().numTensors;
-    await checkpoints().save(model, {step: 1, data});
+    await checkpoints().save(model, {step: 1, samples});
     expect(tf.memory().numTensors).toBe(before);
     await checkpoints().restore(fresh);
     // What stays is the optimizer's state: two moments a weight.
@@ -73,7 +81,7 @@ describeEachBackend('checkpoints', () => {
 
   it('are safetensors with the names of the weights', async () => {
     const model = compiled();
-    await checkpoints().save(model, {step: 1, data});
+    await checkpoints().save(model, {step: 1, samples});
     const {tensors} = decodeSafetensors(
       readFileSync(join(path, 'checkpoint-00000001.safetensors')),
       '',
@@ -87,12 +95,49 @@ describeEachBackend('checkpoints', () => {
     expect(tensors.get('hidden/kernel')!.shape).toEqual([TINY.vocabSize, 8]);
   });
 
-  it('are kept but for the two newest', async () => {
+  it('go on where the jitter of the routers was', async () => {
+    const sizes = {vocabSize: 13, sequenceLength: 6, hiddenSize: 4, numLayers: 1, numHeads: 1};
+    const moe = {moeNumExperts: 2, moeJitterEps: 0.5};
+    const jittery = () => {
+      const model = languageModel({...sizes, feedForward: 'dMoE', moe});
+      model.compile({optimizer: new AdamWOptimizer({learningRate: 0.1}), loss: tinyLoss});
+      return model;
+    };
+    const model = jittery();
+    await losses(model, 3);
+    await checkpoints().save(model, {step: 3, samples});
+    const expected = await losses(model, 3);
+    const other = jittery();
+    await checkpoints().restore(other);
+    expect(await losses(other, 3)).toEqual(expected);
+  });
+
+  it.each([
+    [undefined, [11, 12]],
+    [1, [12]],
+    [3, [10, 11, 12]],
+  ])('are kept, by %p, and the best beside them', async (keep, newest) => {
     const model = compiled();
-    for (const step of [8, 9, 10, 11]) {
-      await checkpoints().save(model, {step, data});
+    const store = checkpoints(config, keep);
+    const save = (step: number, best: number) =>
+      store.save(model, {step, samples, best: {step: best, validationLoss: 1}});
+    for (const step of [7, 8, 9, 10, 11, 12]) {
+      await save(step, Math.min(step, 8));
     }
-    expect(checkpoints().steps()).toEqual([10, 11]);
+    expect(store.steps()).toEqual([8, ...newest]);
+    await save(13, 13);
+    expect(store.steps()).toEqual(newest.map((step) => step + 1));
+  });
+
+  it('are written while training goes on, with the values of their moment', async () => {
+    const model = compiled();
+    const weights = model.getWeights().map((weight) => weight.clone());
+    const {saved} = await checkpoints().startSaving(model, {step: 1, samples});
+    model.setWeights(weights.map((weight) => tf.zerosLike(weight)));
+    expect(await saved).toBe(true);
+    const other = compiled(2);
+    await checkpoints().restore(other);
+    other.getWeights().forEach((weight, i) => expectClose(weight, weights[i], {tolerance: 0}));
   });
 
   it('are none in an empty folder', async () => {
@@ -101,8 +146,8 @@ describeEachBackend('checkpoints', () => {
 
   it('fall back to the one before where the newest is damaged', async () => {
     const model = compiled();
-    await checkpoints().save(model, {step: 1, data});
-    await checkpoints().save(model, {step: 2, data});
+    await checkpoints().save(model, {step: 1, samples});
+    await checkpoints().save(model, {step: 2, samples});
     const newest = join(path, 'checkpoint-00000002.safetensors');
     truncateSync(newest, statSync(newest).size - 1);
     expect((await checkpoints().restore(compiled()))!.step).toBe(1);
@@ -115,8 +160,35 @@ describeEachBackend('checkpoints', () => {
     await expect(checkpoints().restore(compiled())).rejects.toThrow('no other checkpoint is there');
   });
 
+  it.each(['header', 'state', 'weights', 'optimizer'])(
+    'are not used with a bit flipped in the %s',
+    async (where) => {
+      const model = compiled();
+      await losses(model, 1);
+      await checkpoints().save(model, {step: 1, samples});
+      await checkpoints().save(model, {step: 2, samples});
+      const newest = join(path, 'checkpoint-00000002.safetensors');
+      const bytes = readFileSync(newest);
+      const text = bytes.toString('latin1');
+      const offset = {
+        header: text.indexOf('hidden/kernel'),
+        state: text.indexOf('samples') + 10,
+        weights: 8 + Number(bytes.readBigUInt64LE(0)),
+        optimizer: bytes.length - 1,
+      }[where]!;
+      bytes[offset] ^= 1;
+      writeFileSync(newest, bytes);
+      expect((await checkpoints().restore(compiled()))!.step).toBe(1);
+      expect(warnings).toEqual([
+        expect.stringMatching(
+          /must have the checksum [0-9a-f]{8}, got [0-9a-f]{8}: it is damaged; trying/,
+        ),
+      ]);
+    },
+  );
+
   it('refuse another configuration and name what differs', async () => {
-    await checkpoints().save(compiled(), {step: 1, data});
+    await checkpoints().save(compiled(), {step: 1, samples});
     const other = checkpoints({layers: 4, hidden: 8, data: 'moby-dick', experts: 2});
     await expect(other.restore(compiled())).rejects.toThrow(
       `${path}/checkpoint-00000001.safetensors: must have the configuration of this run, ` +
@@ -125,7 +197,7 @@ describeEachBackend('checkpoints', () => {
   });
 
   it('refuse another model of the same configuration', async () => {
-    await checkpoints().save(compiled(), {step: 1, data});
+    await checkpoints().save(compiled(), {step: 1, samples});
     await expect(checkpoints().restore(compiled(1, 9))).rejects.toThrow(
       'hidden/kernel must have shape [13,9], got [13,8]',
     );
@@ -133,9 +205,9 @@ describeEachBackend('checkpoints', () => {
 
   it('refuse to save weights that are not finite', async () => {
     const model = compiled();
-    await checkpoints().save(model, {step: 1, data});
+    await checkpoints().save(model, {step: 1, samples});
     model.getLayer('logits').setWeights([tf.fill([8, 13], NaN), tf.zeros([13])]);
-    expect(await checkpoints().save(model, {step: 2, data})).toBe(false);
+    expect(await checkpoints().save(model, {step: 2, samples})).toBe(false);
     expect(warnings).toEqual([
       'checkpoint: logits/kernel is not finite at step 2, so it is not saved',
     ]);
@@ -145,11 +217,11 @@ describeEachBackend('checkpoints', () => {
   it('say once that the folder cannot be written, and keep the last good one', async () => {
     const model = compiled();
     const folder = new RunFolder(join(path, 'run'), (message) => warnings.push(message));
-    const store = new Checkpoints(folder, config);
+    const store = new Checkpoints({storage: folder, config});
     writeFileSync(join(path, 'run'), 'a file where the folder should be');
-    expect(await store.save(model, {step: 1, data})).toBe(false);
+    expect(await store.save(model, {step: 1, samples})).toBe(false);
     rmSync(join(path, 'run'));
-    expect(await store.save(model, {step: 2, data})).toBe(true);
+    expect(await store.save(model, {step: 2, samples})).toBe(true);
     expect(warnings.length).toBe(1);
     expect(store.steps()).toEqual([2]);
   });

@@ -1,20 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {AdamWOptimizer} from '../training/optimizers/adamw';
-import {validationBatches} from '../training/batches';
-import type {LearningRateSchedule} from '../training/learning_rate_schedule';
+import {randomWindows, validationBatches} from '../training/batches';
+import {compileLanguageModel, evaluateLanguageModel} from '../training/language_model_loss';
+import {learningRateAt, type LearningRateSchedule} from '../training/learning_rate_schedule';
 import type {MetricsRecord} from '../training/metrics_log';
 import type {StepReport} from '../training/progress';
 import {RunFolder} from '../training/run_folder';
 import {StopRequest} from '../training/stop_request';
-import {
-  compileLanguageModel,
-  evaluateLanguageModel,
-  trainLanguageModel,
-  type TrainingOptions,
-} from '../training/train_language_model';
+import {trainLanguageModel, type TrainingOptions} from '../training/train_language_model';
 import {describeEachBackend} from './backends';
 import {TINY, tinyIds, tinyLanguageModel, tinyLoss} from './tiny_language_model';
 
@@ -36,6 +32,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(path, {recursive: true}));
 
+const {sequenceLength} = TINY;
+const windows = (batchSize: number) =>
+  randomWindows({ids: tinyIds(200), batchSize, sequenceLength, seed: 5});
+
 /** A run of 10 steps; `onStep` may stop it. */
 function options(
   changes: Partial<TrainingOptions> = {},
@@ -47,14 +47,10 @@ function options(
     model: tinyLanguageModel(),
     optimizer: new AdamWOptimizer({learningRate: SCHEDULE}),
     loss: tinyLoss,
-    train: tinyIds(200),
-    validation: tinyIds(70),
-    batchSize: 3,
-    sequenceLength: TINY.sequenceLength,
-    seed: 5,
+    train: windows(3),
+    validation: validationBatches({ids: tinyIds(70), batchSize: 3, sequenceLength}, 2),
     steps: 10,
     evalEvery: 4,
-    evalBatches: 2,
     saveEvery: 3,
     folder: new RunFolder(join(path, 'run'), (message) => warnings.push(message)),
     config: {hidden: 8},
@@ -68,9 +64,9 @@ function options(
   };
 }
 
-/** The log without what depends on the clock. */
+/** The log without what depends on the clock and on the other models in memory. */
 function withoutTime(records: MetricsRecord[]): MetricsRecord[] {
-  return records.map((record) => ({...record, seconds: 0}));
+  return records.map((record) => ({...record, seconds: 0, memoryBytes: 0}));
 }
 
 function lossesOf(records: MetricsRecord[]): number[] {
@@ -152,13 +148,82 @@ describeEachBackend('training a language model', () => {
     expect(validationLoss).toBeLessThan(5);
   });
 
-  it('stops with a message where the loss is NaN, and does not save', async () => {
+  it('takes the steps of large batches from micro-batches', async () => {
+    const whole = await trainLanguageModel(options({folder: new RunFolder(join(path, 'whole'))}));
+    const optimizer = new AdamWOptimizer({learningRate: SCHEDULE, accumulationSteps: 3});
+    const parts = await trainLanguageModel(options({optimizer, train: windows(1)}));
+    expect(parts.log.records.map(({step, tokens}) => [step, tokens])).toEqual(
+      whole.log.records.map(({step, tokens}) => [step, tokens]),
+    );
+    const expected = lossesOf(whole.log.records);
+    lossesOf(parts.log.records).forEach((loss, i) => expect(loss).toBeCloseTo(expected[i], 4));
+  });
+
+  it('skips steps that are not finite, says so, and goes on', async () => {
     const model = tinyLanguageModel();
     let calls = 0;
-    model.getLayer('hidden').addLoss(() => tf.scalar(++calls === 6 ? NaN : 0));
-    await expect(trainLanguageModel(options({model}))).rejects.toThrow(
-      /^tiny: the loss must stay finite, got \w+ at step 6; the last checkpoint is of step 3$/,
+    model.getLayer('hidden').addLoss(() => tf.scalar([3, 4, 6].includes(++calls) ? NaN : 0));
+    const {step, log} = await trainLanguageModel(options({model, maxSkippedSteps: 3}));
+    expect(step).toBe(10);
+    const skipped = log.records.filter((record) => record.skipped);
+    expect(skipped.map((record) => [record.step, record.loss])).toEqual([
+      [3, undefined],
+      [4, undefined],
+      [6, undefined],
+    ]);
+    // Steps that are skipped do not count for the schedule.
+    expect(log.records.find((record) => record.step === 7)!.learningRate).toBeCloseTo(
+      learningRateAt(SCHEDULE, 3),
+      12,
     );
+    expect(notes.filter((note) => note.includes('skipped'))).toEqual([
+      'tiny step 3: the loss is NaN, so the step is skipped (1 in a row)',
+      'tiny step 4: the loss is NaN, so the step is skipped (2 in a row)',
+      'tiny step 6: the loss is NaN, so the step is skipped (1 in a row)',
+    ]);
+  });
+
+  it('stops where too many steps in a row are not finite, and keeps the last checkpoint', async () => {
+    const model = tinyLanguageModel();
+    let calls = 0;
+    model.getLayer('hidden').addLoss(() => tf.scalar(++calls > 4 ? Infinity : 0));
+    await expect(trainLanguageModel(options({model, maxSkippedSteps: 4}))).rejects.toThrow(
+      'tiny: the loss and the gradients must be finite, got 4 steps in a row that were not, up to ' +
+        'step 8 (the loss is Infinity); the last checkpoint is of step 6',
+    );
+  });
+
+  it('names the micro-batch to try where memory does not suffice', async () => {
+    const model = tinyLanguageModel();
+    model.getLayer('hidden').addLoss(() => {
+      throw new RangeError('Array buffer allocation failed');
+    });
+    await expect(trainLanguageModel(options({model, train: windows(6)}))).rejects.toThrow(
+      'out of memory with a micro-batch of 6: try a micro-batch of 3, 2 of them a step, which gives the ' +
+        'same updates (Array buffer allocation failed)',
+    );
+  });
+
+  it('keeps the checkpoint of the best validation loss', async () => {
+    const {log} = await trainLanguageModel(options({evalEvery: 2, saveEvery: 100}));
+    const losses = log.records.flatMap(({step, validationLoss: loss}) =>
+      loss == null ? [] : {step, loss},
+    );
+    const best = losses.reduce((a, b) => (b.loss < a.loss ? b : a));
+    const kept = readdirSync(join(path, 'run')).flatMap(
+      (name) => /^checkpoint-0*(\d+)/.exec(name)?.[1] ?? [],
+    );
+    expect(kept.map(Number)).toContain(best.step);
+  });
+
+  it('passes the metrics on, and writes what the run is', async () => {
+    const taken: MetricsRecord[] = [];
+    const sinks = [{add: (record: MetricsRecord) => taken.push(record)}];
+    const {log} = await trainLanguageModel(options({sinks, flopsPerToken: 5}));
+    expect(taken).toEqual(log.records);
+    expect(JSON.parse(readFileSync(join(path, 'run/run.json'), 'utf8'))).toEqual({
+      ...{name: 'tiny', flopsPerToken: 5, config: {hidden: 8}},
+    });
   });
 
   it('refuses to go on with another configuration', async () => {
@@ -190,7 +255,7 @@ describeEachBackend('training a language model', () => {
   it('evaluates the whole text, every token alike', async () => {
     const model = tinyLanguageModel();
     compileLanguageModel(model, new AdamWOptimizer({learningRate: 0}), tinyLoss);
-    const config = {ids: tinyIds(37), sequenceLength: TINY.sequenceLength};
+    const config = {ids: tinyIds(37), sequenceLength};
     const byOne = await evaluateLanguageModel(model, validationBatches({...config, batchSize: 1}));
     const byThree = await evaluateLanguageModel(
       model,

@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import type {LanguageModelConfig} from '../src/index';
 import {languageModel, sparseSoftmaxCrossEntropyLoss} from '../src/index';
 import {AdamWOptimizer} from '../training/optimizers/adamw';
-import {TrainingBatches} from '../training/batches';
+import {randomWindows} from '../training/batches';
+import {StepsDataset} from '../training/steps_dataset';
 import {describeEachBackend} from './backends';
 import {tinyIds} from './tiny_language_model';
 
@@ -32,8 +33,11 @@ async function train(config: LanguageModelConfig): Promise<Step[]> {
   const optimizer = new AdamWOptimizer({learningRate: 0.01, weightDecay: 0.1});
   model.compile({optimizer, loss: sparseSoftmaxCrossEntropyLoss});
   const {sequenceLength} = config;
-  const batches = new TrainingBatches({ids: tinyIds(200), batchSize: 4, sequenceLength, seed: 1});
-  await model.fitDataset(batches.dataset(STEPS, STEPS), {
+  const batches = new StepsDataset({
+    data: randomWindows({ids: tinyIds(200), batchSize: 4, sequenceLength, seed: 1}),
+    ...{microBatches: 1, stepsPerEpoch: STEPS, lastStep: STEPS, firstStep: 0, firstSample: 0},
+  });
+  await model.fitDataset(batches, {
     epochs: 1,
     verbose: 0,
     callbacks: {

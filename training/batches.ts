@@ -1,20 +1,7 @@
-import {type Tensor2D, type Tensor3D, tensor2d, tensor3d} from '@tensorflow/tfjs-core';
+import {tensor2d, tensor3d} from '@tensorflow/tfjs-core';
 import {assert, assertCount} from '../src/asserts';
 import {randomNumbers} from '../src/random';
-
-/** Ids and, at each place, the id that comes next. */
-export interface Batch {
-  /** [B, T], int32. */
-  xs: Tensor2D;
-  /** [B, T, 1], int32: tf.layers wants targets of the rank of the logits. */
-  ys: Tensor3D;
-}
-
-/** What `fitDataset` and `evaluateDataset` take: tf.data's Dataset, as far as they use it. */
-export interface BatchDataset {
-  readonly size: number;
-  iterator(): Promise<{next(): Promise<IteratorResult<Batch>>}>;
-}
+import type {Batch, BatchDataset, TrainingData} from './training_data';
 
 /** The shape of a batch and what it is cut from. */
 export interface BatchesConfig {
@@ -26,84 +13,51 @@ export interface BatchesConfig {
   sequenceLength: number;
 }
 
-/** How far the training data is; saved with a checkpoint. */
-export interface BatchesState {
-  /** Windows drawn so far. */
-  position: number;
+/**
+ * Endless training data. The text is cut into windows that do not overlap, which are drawn in random
+ * order until all are used; then it is cut at another offset and drawn anew. Each draw depends on the
+ * seed and on its number alone.
+ *
+ * @throws If the ids do not fill two windows.
+ */
+export function randomWindows(config: BatchesConfig & {seed: number}): TrainingData {
+  assertShape('randomWindows', config);
+  const windows = new RandomWindows(config);
+  return (firstSample) => {
+    let sample = firstSample;
+    const next = () => {
+      const starts = Array.from({length: config.batchSize}, () => windows.start(sample++));
+      return toBatch(config, starts);
+    };
+    return {next: async () => ({value: next(), done: false})};
+  };
 }
 
-/**
- * Endless training batches. The text is cut into windows that do not overlap, which are drawn in
- * random order until all are used; then it is cut at another offset and drawn anew. Each draw depends
- * on the seed and on its number alone, so a run goes on exactly where its state says.
- */
-export class TrainingBatches {
+/** Where the windows of a text begin, in random order. */
+class RandomWindows {
   private epoch = -1;
   private offset = 0;
   private order = new Uint32Array(0);
   private readonly windowsPerEpoch: number;
 
-  /** @throws If the ids do not fill two windows. */
-  constructor(
-    private readonly config: BatchesConfig & {seed: number},
-    private position = 0,
-  ) {
+  constructor(private readonly config: BatchesConfig & {seed: number}) {
     const {ids, sequenceLength} = config;
-    assertShape('TrainingBatches', config);
     // Any offset below a window's length leaves as many whole windows.
     this.windowsPerEpoch = Math.floor((ids.length - sequenceLength) / sequenceLength);
     assert(
       this.windowsPerEpoch >= 1,
       () =>
-        `TrainingBatches: ids must be at least ${2 * sequenceLength}, two windows of ` +
+        `randomWindows: ids must be at least ${2 * sequenceLength}, two windows of ` +
         `${sequenceLength}, got ${ids.length}`,
     );
   }
 
-  get state(): BatchesState {
-    return {position: this.position};
-  }
-
-  /** Times that the whole text was drawn. */
-  get epochs(): number {
-    return this.position / this.windowsPerEpoch;
-  }
-
-  /**
-   * The batches as a data set for `fitDataset`: an epoch of it ends after each step that is a multiple
-   * of `stepsPerEpoch`, and after step `lastStep`.
-   *
-   * @param firstStep How many steps came before.
-   */
-  dataset(stepsPerEpoch: number, lastStep: number, firstStep = 0): BatchDataset {
-    let step = firstStep;
-    return dataset(lastStep - firstStep, () => {
-      const end = Math.min(lastStep, (Math.floor(step / stepsPerEpoch) + 1) * stepsPerEpoch);
-      return () => {
-        if (step === end) {
-          return undefined;
-        }
-        step++;
-        return this.next();
-      };
-    });
-  }
-
-  /** The next batch. */
-  next(): Batch {
-    const {batchSize} = this.config;
-    return toBatch(
-      this.config,
-      Array.from({length: batchSize}, () => this.nextWindow()),
-    );
-  }
-
-  private nextWindow(): number {
-    const epoch = Math.floor(this.position / this.windowsPerEpoch);
+  start(sample: number): number {
+    const epoch = Math.floor(sample / this.windowsPerEpoch);
     if (epoch !== this.epoch) {
       this.shuffle(epoch);
     }
-    const window = this.order[this.position++ % this.windowsPerEpoch];
+    const window = this.order[sample % this.windowsPerEpoch];
     return this.offset + window * this.config.sequenceLength;
   }
 

@@ -1,19 +1,18 @@
 import {dispose, type Optimizer, type Tensor, tensor, tidy, Variable} from '@tensorflow/tfjs-core';
 import type {LayersModel} from '@tensorflow/tfjs-layers';
-import {assert} from '../src/asserts';
+import {moeLayers} from '../layers/batched_losses';
+import {assert, assertCount} from '../src/asserts';
 import type {NamedTensor} from './optimizers/training_optimizer';
 import type {RunStorage} from './run_storage';
-import {decodeSafetensors, encodeSafetensors, type HostTensor} from './safetensors';
+import type {HostTensor} from './safetensors';
+import {decodeSealedSafetensors, encodeSealedSafetensors} from './sealed_safetensors';
 
 // A checkpoint is one safetensors file: the model's weights by their names, the optimizer's state by
-// its names after OPTIMIZER, and as metadata the configuration, the step, and the position in the
-// data. One file is replaced at once, so that its parts always belong together.
+// its names after OPTIMIZER, and as metadata a checksum, the configuration, and how far the run is. One
+// file is replaced at once, so that its parts always belong together.
 
 const OPTIMIZER = 'optimizer/';
 const FILE = /^checkpoint-(\d+)\.safetensors$/;
-
-/** The newest may be damaged by what no program prevents; the one before it is kept for that. */
-const NUM_KEPT = 2;
 
 /** What makes two runs the same run: plain values by name. */
 export type RunConfig = Record<string, unknown>;
@@ -22,44 +21,98 @@ export type RunConfig = Record<string, unknown>;
 export interface TrainingState {
   /** Steps done. */
   step: number;
-  /** Where the data goes on; see TrainingBatches. */
-  data: unknown;
+  /** Samples that these steps took from the data, from where it goes on. */
+  samples: number;
+  /** The checkpoint of the lowest validation loss so far. */
+  best?: {step: number; validationLoss: number};
+  /** How many steps up to this one were skipped in a row, since they were not finite. */
+  skipped?: number;
 }
 
-/** The checkpoints of one model in one folder. */
+export interface CheckpointsConfig {
+  /** Where they are kept: a `RunFolder` in Node.js. */
+  storage: RunStorage;
+  /** What another run must not differ in to go on from them. */
+  config: RunConfig;
+  /**
+   * How many are kept, beside the best. Default 2: the newest may be damaged by what no program
+   * prevents.
+   */
+  keep?: number;
+  /** Hears of what goes wrong and does not end the run. Default console.warn. */
+  warn?: (message: string) => void;
+}
+
+/**
+ * The checkpoints of one run: the model, the optimizer with its schedule, the position in the data, and
+ * the state of the routers' jitter. A run that goes on from one takes the very steps of one that was not
+ * interrupted.
+ *
+ * ```js
+ * const checkpoints = new Checkpoints({storage: new RunFolder('runs/first'), config: {layers: 6}});
+ * const state = await checkpoints.restore(model);  // Of a compiled model; undefined where there is none.
+ * await checkpoints.save(model, {step: 100, samples: 51200});
+ * ```
+ */
 export class Checkpoints {
-  constructor(
-    private readonly folder: RunStorage,
-    private readonly config: RunConfig,
-    private readonly warn: (message: string) => void = console.warn,
-  ) {}
+  private readonly storage: RunStorage;
+  private readonly config: RunConfig;
+  private readonly keep: number;
+  private readonly warn: (message: string) => void;
+
+  constructor({storage, config, keep = 2, warn = console.warn}: CheckpointsConfig) {
+    assertCount('Checkpoints', 'keep', keep, {min: 1});
+    this.storage = storage;
+    this.config = config;
+    this.keep = keep;
+    this.warn = warn;
+  }
 
   /**
-   * Saves the model and its optimizer, and removes older checkpoints than the one before.
+   * Saves the model and its optimizer, and removes the checkpoints that are not kept.
    *
    * @returns Whether it is saved. Where it is not, the earlier ones are as they were: the disk may be
    *     full, or the weights have become NaN or infinite.
    */
   async save(model: LayersModel, state: TrainingState): Promise<boolean> {
+    return (await this.startSaving(model, state)).saved;
+  }
+
+  /**
+   * Like `save`, but only until the values are read from the device: training can go on while they are
+   * written. The next one must wait for `saved`.
+   */
+  async startSaving(model: LayersModel, state: TrainingState): Promise<{saved: Promise<boolean>}> {
     const weights = await download(namedWeights(model));
-    const broken = [...weights].find(([, {values}]) => !values.every(Number.isFinite));
+    const broken = [...weights].find(([, {values}]) => !allFinite(values));
     if (broken != null) {
       this.warn(`checkpoint: ${broken[0]} is not finite at step ${state.step}, so it is not saved`);
-      return false;
+      return {saved: Promise.resolve(false)};
     }
-    const optimizerState = await model.optimizer.getWeights();
-    const optimizer = await download(optimizerState, OPTIMIZER);
-    // The count of iterations is a new tensor each time, the rest are the optimizer's variables.
-    dispose(optimizerState.map(({tensor}) => tensor).filter((x) => !(x instanceof Variable)));
-    const contents = encodeSafetensors({
+    const optimizer = await downloadOptimizer(model.optimizer);
+    const contents = encodeSealedSafetensors({
       tensors: new Map([...weights, ...optimizer]),
-      metadata: {config: JSON.stringify(this.config), state: JSON.stringify(state)},
+      metadata: {
+        config: JSON.stringify(this.config),
+        state: JSON.stringify(state),
+        random: JSON.stringify(randomState(model)),
+      },
     });
-    const saved = await this.folder.write(fileName(state.step), contents);
+    return {saved: this.write(state, contents)};
+  }
+
+  private async write(state: TrainingState, contents: Uint8Array[]): Promise<boolean> {
+    const name = fileName(state.step);
+    const saved = await (this.storage.writeAside?.(name, contents) ??
+      this.storage.write(name, contents));
     if (saved) {
+      const kept = new Set(this.files().slice(-this.keep));
+      if (state.best != null) {
+        kept.add(fileName(state.best.step));
+      }
       this.files()
-        .slice(0, -NUM_KEPT)
-        .forEach((name) => this.folder.remove(name));
+        .filter((file) => !kept.has(file))
+        .forEach((file) => this.storage.remove(file));
     }
     return saved;
   }
@@ -67,6 +120,7 @@ export class Checkpoints {
   /**
    * Restores the newest checkpoint that is whole.
    *
+   * @param model Compiled, with the optimizer that is to go on.
    * @returns How far it is, undefined where there is no checkpoint.
    * @throws If the checkpoint is of another configuration, naming what differs; or if checkpoints
    *     are there, but none can be read.
@@ -74,10 +128,10 @@ export class Checkpoints {
   async restore(model: LayersModel): Promise<TrainingState | undefined> {
     let unreadable: Error | undefined;
     for (const name of this.files().reverse()) {
-      const path = `${this.folder.path}/${name}`;
+      const path = `${this.storage.path}/${name}`;
       let file;
       try {
-        file = decodeSafetensors(this.folder.read(name)!, path);
+        file = decodeSealedSafetensors(this.storage.read(name)!, path);
       } catch (error) {
         unreadable = error as Error;
         this.warn(`checkpoint: ${unreadable.message}; trying the one before`);
@@ -86,6 +140,7 @@ export class Checkpoints {
       assertSameConfig(path, JSON.parse(file.metadata.config), this.config);
       restoreWeights(path, model, file.tensors);
       await restoreOptimizer(model.optimizer, file.tensors);
+      restoreRandomState(model, JSON.parse(file.metadata.random));
       return JSON.parse(file.metadata.state);
     }
     if (unreadable != null) {
@@ -101,11 +156,11 @@ export class Checkpoints {
 
   /** Removes all checkpoints. */
   clear() {
-    this.files().forEach((name) => this.folder.remove(name));
+    this.files().forEach((name) => this.storage.remove(name));
   }
 
   private files(): string[] {
-    return this.folder.list().filter((name) => FILE.test(name));
+    return this.storage.list().filter((name) => FILE.test(name));
   }
 }
 
@@ -147,6 +202,23 @@ async function download(tensors: NamedTensor[], prefix = ''): Promise<Map<string
   return result;
 }
 
+async function downloadOptimizer(optimizer: Optimizer): Promise<Map<string, HostTensor>> {
+  const state = await optimizer.getWeights();
+  const downloaded = await download(state, OPTIMIZER);
+  // Counts are new tensors each time, the rest are the optimizer's variables.
+  dispose(state.map(({tensor}) => tensor).filter((x) => !(x instanceof Variable)));
+  return downloaded;
+}
+
+/** One that is not makes the sum NaN. */
+function allFinite(values: Float32Array | Int32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) {
+    sum += values[i] * 0;
+  }
+  return sum === 0;
+}
+
 function restoreWeights(path: string, model: LayersModel, tensors: Map<string, HostTensor>) {
   for (const weight of model.weights) {
     const saved = tensors.get(weight.originalName);
@@ -170,4 +242,13 @@ async function restoreOptimizer(optimizer: Optimizer, tensors: Map<string, HostT
 
 function upload({shape, values}: HostTensor): Tensor {
   return tensor(values, shape, values instanceof Float32Array ? 'float32' : 'int32');
+}
+
+/** How often each router has drawn, in the order of the layers. All else that is random has its seed. */
+function randomState(model: LayersModel): number[] {
+  return moeLayers(model).map(({jitterCalls}) => jitterCalls);
+}
+
+function restoreRandomState(model: LayersModel, calls: number[]) {
+  moeLayers(model).forEach((layer, i) => (layer.jitterCalls = calls[i]));
 }

@@ -22,6 +22,13 @@ export function formatCount(count: number): string {
     : `${(count / 1000 ** index).toPrecision(3)}${prefixes[index]}`;
 }
 
+/** Bytes with three digits, in thousands: 1.23 GB. */
+export function formatBytes(bytes: number): string {
+  const prefixes = [' B', ' kB', ' MB', ' GB', ' TB'];
+  const index = Math.min(Math.max(Math.floor(Math.log10(bytes) / 3), 0), prefixes.length - 1);
+  return `${Number((bytes / 1000 ** index).toPrecision(3))}${prefixes[index]}`;
+}
+
 /** e to the loss, with four digits where it has so many. */
 export function formatPerplexity(loss: number): string {
   const perplexity = Math.exp(loss);

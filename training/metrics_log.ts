@@ -5,23 +5,38 @@ export interface MetricsRecord {
   step: number;
   /** Seconds spent in training steps so far, evaluation left out. */
   seconds: number;
+  /** Tokens that the model was trained on so far. */
+  tokens?: number;
   /** The cross-entropy of the step's batch, in nats a token. */
   loss?: number;
   /** The sum of all losses: the cross-entropy and the router's. */
   totalLoss?: number;
+  /** The load-balancing losses of all layers as they joined the loss, where the routing was looked at. */
+  loadBalancingLoss?: number;
+  /** The router z-losses likewise. */
+  routerZloss?: number;
   learningRate?: number;
   /** The global norm of the gradients, before clipping. */
   gradientNorm?: number;
+  /** Whether the loss or the gradients were not finite, so that the step changed nothing. */
+  skipped?: true;
+  /** Bytes of all tensors, on the device where there is one. */
+  memoryBytes?: number;
   /** The cross-entropy on the validation text. */
   validationLoss?: number;
   /** The tokens that each expert got in this step's batch, layer by layer. */
   tokensPerExpert?: number[][];
 }
 
+/** Something that takes the metrics of a run as they come. */
+export interface MetricsSink {
+  add(record: MetricsRecord): void;
+}
+
 const FILE = 'metrics.jsonl';
 
 /** The metrics of a run, in memory and as lines of JSON in its folder. */
-export class MetricsLog {
+export class MetricsLog implements MetricsSink {
   private constructor(
     private readonly folder: RunStorage,
     readonly records: MetricsRecord[],
@@ -34,8 +49,8 @@ export class MetricsLog {
     return new MetricsLog(folder, records);
   }
 
-  /** What is logged up to a step. */
-  static read(folder: RunStorage, step: number): MetricsRecord[] {
+  /** What is logged up to a step, or all of it. */
+  static read(folder: RunStorage, step = Infinity): MetricsRecord[] {
     const lines = new TextDecoder().decode(folder.read(FILE)).split('\n');
     return lines.flatMap(parseLine).filter((record) => record.step <= step);
   }
@@ -48,6 +63,11 @@ export class MetricsLog {
   /** The training time so far. */
   get seconds(): number {
     return this.records.at(-1)?.seconds ?? 0;
+  }
+
+  /** The tokens so far. */
+  get tokens(): number {
+    return this.records.at(-1)?.tokens ?? 0;
   }
 }
 

@@ -1,13 +1,21 @@
 import {MultiBar, type SingleBar} from 'cli-progress';
-import {formatDuration} from './format';
+import {formatBytes, formatDuration} from './format';
 
-/** What a step tells those who watch. */
+/** What a step tells those who watch. What is not known is not shown. */
 export interface StepReport {
   step: number;
   loss: number;
-  /** Of this step alone. */
+  /** Of this step alone, as are the tokens and the floating-point operations. */
   seconds: number;
   tokens: number;
+  flops?: number;
+  /** The operations a second that the device has at most. */
+  peakFlops?: number;
+  loadBalancingLoss?: number;
+  routerZloss?: number;
+  gradientNorm?: number;
+  learningRate?: number;
+  memoryBytes?: number;
 }
 
 /** Shows how a training run gets on. */
@@ -43,29 +51,69 @@ export function createProgress(
     : new ProgressLines(name, lastStep, output);
 }
 
-/** Averages that forget: of the loss, of the time a step takes, and of the tokens a second. */
+/** What is shown of the steps: the losses and the speed as averages that forget, the rest as it is. */
 class RunningAverages {
   private steps = 0;
-  loss = 0;
-  seconds = 0;
-  tokens = 0;
+  private loss = 0;
+  private seconds = 0;
+  private tokens = 0;
+  /** The router's losses are not known of every step: the last that were are shown. */
+  private last: Partial<StepReport> = {};
 
-  update({loss, seconds, tokens}: StepReport) {
+  update(report: StepReport) {
     const weight = 1 / Math.min(++this.steps, AVERAGED_STEPS);
-    this.loss += weight * (loss - this.loss);
-    this.seconds += weight * (seconds - this.seconds);
-    this.tokens += weight * (tokens - this.tokens);
+    this.loss += weight * (report.loss - this.loss);
+    this.seconds += weight * (report.seconds - this.seconds);
+    this.tokens += weight * (report.tokens - this.tokens);
+    const {loadBalancingLoss, routerZloss} = this.last;
+    this.last = {loadBalancingLoss, routerZloss, ...report};
   }
 
-  /** The columns of the bar and of the lines. */
-  describe(remainingSteps: number) {
-    return {
-      loss: this.loss.toFixed(3),
-      speed: Math.round(this.tokens / this.seconds).toLocaleString('en'),
-      left: formatDuration(remainingSteps * this.seconds),
-    };
+  /**
+   * The columns of the bar and of the lines.
+   *
+   * @param width Characters at most: what matters least is left out.
+   */
+  describe(remainingSteps: number, width = Infinity): string {
+    const {loadBalancingLoss, routerZloss, gradientNorm, learningRate, memoryBytes} = this.last;
+    const columns: [importance: number, text: string | undefined][] = [
+      [9, `loss ${this.loss.toFixed(3)}`],
+      [5, label('balance', loadBalancingLoss, (x) => x.toFixed(4))],
+      [4, routerZloss ? `z ${routerZloss.toFixed(4)}` : undefined],
+      [6, label('grad', gradientNorm, (x) => x.toPrecision(3))],
+      [3, label('lr', learningRate, (x) => x.toExponential(2))],
+      [8, `${Math.round(this.tokens / this.seconds).toLocaleString('en')} tokens/s`],
+      [2, this.describeFlops()],
+      [1, memoryBytes == null ? undefined : formatBytes(memoryBytes)],
+      [7, `${formatDuration(remainingSteps * this.seconds)} left`],
+    ];
+    let shown = columns.filter(([, text]) => text != null);
+    const join = () => shown.map(([, text]) => text).join(' · ');
+    while (shown.length > 1 && join().length > width) {
+      const least = Math.min(...shown.map(([importance]) => importance));
+      shown = shown.filter(([importance]) => importance !== least);
+    }
+    return join();
+  }
+
+  /** The operations of the model a second, and the part of the device's that is. */
+  private describeFlops(): string | undefined {
+    const {flops, tokens, peakFlops} = this.last;
+    if (!flops || !tokens) {
+      return undefined;
+    }
+    const rate = ((flops / tokens) * this.tokens) / this.seconds;
+    const part = peakFlops ? ` (${((100 * rate) / peakFlops).toPrecision(3)} %)` : '';
+    return `${(rate / 1e12).toPrecision(3)} TFLOP/s${part}`;
   }
 }
+
+function label(name: string, value: number | undefined, format: (value: number) => string) {
+  return value == null ? undefined : `${name} ${format(value)}`;
+}
+
+/** Characters of the bar itself. */
+const BAR_SIZE = 24;
 
 class ProgressBar implements Progress {
   private readonly bars: MultiBar;
@@ -73,27 +121,30 @@ class ProgressBar implements Progress {
   private readonly averages = new RunningAverages();
 
   constructor(
-    name: string,
+    private readonly name: string,
     firstStep: number,
     private readonly lastStep: number,
-    stream: NodeJS.WriteStream,
+    private readonly stream: NodeJS.WriteStream,
   ) {
     this.bars = new MultiBar({
       stream,
-      format: `${name} {bar} {value}/{total} · loss {loss} · {speed} tokens/s · {left} left`,
+      format: `${name} {bar} {value}/{total} · {details}`,
       barCompleteChar: '█',
       barIncompleteChar: '░',
-      barsize: 24,
+      barsize: BAR_SIZE,
       hideCursor: true,
       // Ctrl-C is the run's own affair: it saves first.
       gracefulExit: false,
     });
-    this.bar = this.bars.create(lastStep, firstStep, {loss: '-', speed: '-', left: '-'});
+    this.bar = this.bars.create(lastStep, firstStep, {details: 'loss -'});
   }
 
   step(report: StepReport) {
     this.averages.update(report);
-    this.bar.update(report.step, this.averages.describe(this.lastStep - report.step));
+    const counts = 2 * String(this.lastStep).length;
+    const width = this.stream.columns - this.name.length - BAR_SIZE - counts - '  / · '.length;
+    const details = this.averages.describe(this.lastStep - report.step, width);
+    this.bar.update(report.step, {details});
   }
 
   note(text: string) {
@@ -124,11 +175,8 @@ class ProgressLines implements Progress {
       return;
     }
     this.nextLine = this.seconds + SECONDS_PER_LINE;
-    const {loss, speed, left} = this.averages.describe(this.lastStep - report.step);
-    this.note(
-      `${this.name} step ${report.step}/${this.lastStep} · loss ${loss} · ` +
-        `${speed} tokens/s · ${left} left`,
-    );
+    const details = this.averages.describe(this.lastStep - report.step);
+    this.note(`${this.name} step ${report.step}/${this.lastStep} · ${details}`);
   }
 
   note(text: string) {

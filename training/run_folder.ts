@@ -1,18 +1,6 @@
-import {
-  appendFileSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import {appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync} from 'node:fs';
 import {dirname, join} from 'node:path';
+import {isLeftover, readFile, writeFileAside, writeFileAtomically} from './files';
 import type {FileContents, RunStorage} from './run_storage';
 
 /**
@@ -42,7 +30,7 @@ export class RunFolder implements RunStorage {
   /** The contents of a file, undefined where there is none. */
   read(name: string): Buffer | undefined {
     const path = join(this.path, name);
-    return existsSync(path) ? readFileSync(path) : undefined;
+    return existsSync(path) ? readFile(path) : undefined;
   }
 
   /** Writes a file whole or not at all, and says which. */
@@ -50,12 +38,30 @@ export class RunFolder implements RunStorage {
     return this.attempt(name, (path) => writeFileAtomically(path, contents));
   }
 
+  /** Like `write`, while other work goes on. */
+  async writeAside(name: string, contents: FileContents): Promise<boolean> {
+    const path = join(this.path, name);
+    try {
+      await writeFileAside(path, contents);
+      return true;
+    } catch (error) {
+      return this.refuse(path, error);
+    }
+  }
+
   /** Adds to the end of a file, and says whether that worked. */
-  append(name: string, text: string): boolean {
+  append(name: string, contents: string | Uint8Array): boolean {
     return this.attempt(name, (path) => {
       mkdirSync(dirname(path), {recursive: true});
-      appendFileSync(path, text);
+      appendFileSync(path, contents);
     });
+  }
+
+  /** Removes what a program that was killed left half-written. No other may be writing here. */
+  removeLeftovers() {
+    this.list()
+      .filter(isLeftover)
+      .forEach((name) => this.remove(name));
   }
 
   /** Removes a file or folder, if it is there, and says whether it is gone. */
@@ -69,12 +75,16 @@ export class RunFolder implements RunStorage {
       change(path);
       return true;
     } catch (error) {
-      this.fail(
-        `'${path}' cannot be written: ${(error as Error).message}. ` +
-          'The run goes on; what was saved before is kept.',
-      );
-      return false;
+      return this.refuse(path, error);
     }
+  }
+
+  private refuse(path: string, error: unknown): false {
+    this.fail(
+      `'${path}' cannot be written: ${(error as Error).message}. ` +
+        'The run goes on; what was saved before is kept.',
+    );
+    return false;
   }
 
   private fail(message: string) {
@@ -82,40 +92,5 @@ export class RunFolder implements RunStorage {
       this.failed = true;
       this.onFailure(message);
     }
-  }
-}
-
-/** A crash at any point leaves the old file or the new one, never a part of it. */
-function writeFileAtomically(path: string, contents: FileContents) {
-  mkdirSync(dirname(path), {recursive: true});
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    const file = openSync(temporary, 'w');
-    try {
-      for (const part of typeof contents === 'string' ? [contents] : contents) {
-        writeFileSync(file, part);
-      }
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, {force: true});
-    throw error;
-  }
-  syncFolder(dirname(path));
-}
-
-/** Makes a rename last. Windows cannot open a folder, and needs no such thing. */
-function syncFolder(path: string) {
-  if (process.platform === 'win32') {
-    return;
-  }
-  const folder = openSync(path, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
   }
 }

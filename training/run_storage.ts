@@ -11,6 +11,8 @@ export interface RunStorage {
   read(name: string): Uint8Array | undefined;
   /** Writes a file whole or not at all, and says which. */
   write(name: string, contents: FileContents): boolean | Promise<boolean>;
+  /** Like `write`, while other work goes on. Optional: `write` takes its place. */
+  writeAside?(name: string, contents: FileContents): Promise<boolean>;
   /** Adds to the end of a file, and says whether that worked. */
   append(name: string, text: string): boolean;
   /** Removes a file, if it is there, and says whether it is gone. */

@@ -1,4 +1,4 @@
-import {dispose, type Optimizer, type Tensor} from '@tensorflow/tfjs-core';
+import {memory} from '@tensorflow/tfjs-core';
 import {
   type Callback,
   CustomCallback,
@@ -7,52 +7,66 @@ import {
   type Logs,
 } from '@tensorflow/tfjs-layers';
 import {assertCount} from '../src/asserts';
-import {type BatchDataset, type BatchesState, TrainingBatches, validationBatches} from './batches';
 import {Checkpoints, type RunConfig, type TrainingState} from './checkpoint';
+import {ExpertLoad, type RoutingSummary} from './expert_load';
 import {formatPerplexity} from './format';
-import {MetricsLog, type MetricsRecord} from './metrics_log';
+import {compileLanguageModel, type Loss} from './language_model_loss';
+import {MetricsLog, type MetricsRecord, type MetricsSink} from './metrics_log';
 import type {TrainingOptimizer} from './optimizers/training_optimizer';
+import {explainOutOfMemory} from './out_of_memory';
 import type {Progress} from './progress';
+import {writeRunInfo} from './run_info';
 import type {RunStorage} from './run_storage';
+import {StepsDataset} from './steps_dataset';
 import type {StopRequest} from './stop_request';
-
-/** A loss: labels [B, T, 1] and logits [B, T, V] to a scalar. */
-export type Loss = (labels: Tensor, logits: Tensor) => Tensor;
+import type {BatchDataset, TrainingData} from './training_data';
 
 /** What a training run needs. */
 export interface TrainingOptions {
-  /** What messages call it. */
+  /** What messages and legends call it. */
   name: string;
   /** Ids [B, T] to logits [B, T, V]; not compiled. */
   model: LayersModel;
+  /** Its `accumulationSteps` are the micro-batches of a step. */
   optimizer: TrainingOptimizer;
   loss: Loss;
 
-  /** The ids to train on and to validate on. */
-  train: Int32Array;
-  validation: Int32Array;
-  batchSize: number;
-  sequenceLength: number;
-  seed: number;
+  /** Micro-batches to train on. */
+  train: TrainingData;
+  /** Batches to validate on; without them nothing is validated. */
+  validation?: BatchDataset;
 
   /** Steps of the whole run. */
   steps: number;
   /** Steps from one validation to the next. */
   evalEvery: number;
-  /** Batches of each validation on the way; the one at the end takes the whole text. */
-  evalBatches: number;
-  /** Steps from one checkpoint to the next. */
+  /** Steps from one checkpoint to the next; one of the best validation loss is saved besides. */
   saveEvery: number;
+  /** Checkpoints that are kept, beside the best. Default 2. */
+  keepCheckpoints?: number;
+  /** Steps from one look at the experts' load to the next. Default: it is not looked at. */
+  loadEvery?: number;
+  /**
+   * A step whose loss or gradients are not finite changes nothing. So many in a row end the run. Default
+   * 10.
+   */
+  maxSkippedSteps?: number;
 
   /** Where the checkpoints and the metrics go, and what identifies the run there. */
   folder: RunStorage;
   config: RunConfig;
+  /** Take the metrics as they come, beside the log in the folder. */
+  sinks?: readonly MetricsSink[];
+  /** The floating-point operations of a training step for one token. */
+  flopsPerToken?: number;
+  /** The operations a second that the device has at most, where that is known. */
+  peakFlops?: number;
 
   stop: StopRequest;
   /** Shows the steps from the first to do; called once the run knows how far it is. */
   createProgress: (firstStep: number) => Progress;
-  /** Callbacks of `fitDataset` that watch the model on its way. */
-  callbacks?: (log: MetricsLog, firstStep: number) => Callback[];
+  /** More callbacks of `fitDataset`. */
+  callbacks?: readonly Callback[];
 }
 
 /** How a training run ended. */
@@ -68,76 +82,69 @@ export interface TrainingResult {
  * Trains a language model with `fitDataset`, from where its folder's last checkpoint ends: every step
  * is logged, and every few steps the model is validated and saved, as it is at the end.
  *
- * A run that is stopped and resumed takes the same steps as one that is not.
+ * A run that is stopped or killed and resumed takes the same steps as one that is not.
  *
- * @throws If the loss is not finite, or if the folder's checkpoint is of another configuration.
+ * @throws If too many steps in a row are not finite, if memory does not suffice, or if the folder's
+ *     checkpoint is of another configuration.
  */
 export async function trainLanguageModel(options: TrainingOptions): Promise<TrainingResult> {
-  for (const name of ['steps', 'evalEvery', 'evalBatches', 'saveEvery'] as const) {
+  for (const name of ['steps', 'evalEvery', 'saveEvery'] as const) {
     assertCount('trainLanguageModel', name, options[name], {min: 1});
   }
-  compileLanguageModel(options.model, options.optimizer, options.loss);
-  const checkpoints = new Checkpoints(options.folder, options.config);
-  const restored = await checkpoints.restore(options.model);
+  const {model, optimizer, loss, folder, config, keepCheckpoints} = options;
+  compileLanguageModel(model, optimizer, loss);
+  const checkpoints = new Checkpoints({storage: folder, config, keep: keepCheckpoints});
+  const restored = await checkpoints.restore(model);
   const run = new TrainingRun(options, checkpoints, restored);
   return run.step < options.steps ? run.fit() : run.result;
-}
-
-/** Makes `fitDataset` and `evaluateDataset` compute the cross-entropy, and nothing twice. */
-export function compileLanguageModel(model: LayersModel, optimizer: Optimizer, loss: Loss) {
-  // The loss that is logged has the router's losses in it, the metric has not. tf.layers asks for
-  // both from the same logits, one after the other.
-  let last: {logits: Tensor; value: Tensor} | undefined;
-  const crossEntropy = (labels: Tensor, logits: Tensor) => {
-    if (last?.logits !== logits) {
-      last = {logits, value: loss(labels, logits)};
-    }
-    return last.value;
-  };
-  model.compile({optimizer, loss: crossEntropy, metrics: [crossEntropy]});
-}
-
-/** The mean cross-entropy of a compiled language model over a data set, in nats a token. */
-export async function evaluateLanguageModel(
-  model: LayersModel,
-  batches: BatchDataset,
-): Promise<number> {
-  const losses = [await model.evaluateDataset(batches)].flat();
-  const [loss] = await losses[0].data();
-  dispose(losses);
-  return loss;
 }
 
 /** What the callbacks of one run share. */
 class TrainingRun {
   private readonly log: MetricsLog;
-  private readonly batches: TrainingBatches;
-  private readonly validation: BatchDataset;
+  private readonly batches: StepsDataset;
+  private readonly evalEvery: number;
   private progress?: Progress;
-  private stepsDone: number;
+  private state: TrainingState;
   private savedStep: number;
-  private seconds: number;
-  private stepBegin = 0;
-  private learningRate = 0;
+  private saving: Promise<unknown> = Promise.resolve();
   private failure?: Error;
+
+  private readonly tokensBefore: number;
+  /** Of the steps that were done here. */
+  private tokensDone = 0;
+  private seconds: number;
+  private batchBegin = 0;
+  /** What the micro-batches of the step under way came to. */
+  private current = {seconds: 0, loss: 0, totalLoss: 0, learningRate: 0};
+  private routing?: RoutingSummary;
 
   constructor(
     private readonly options: TrainingOptions,
     private readonly checkpoints: Checkpoints,
     restored: TrainingState | undefined,
   ) {
-    const {train, validation, folder, evalBatches} = options;
-    const {position} = (restored?.data ?? {position: 0}) as BatchesState;
-    this.stepsDone = this.savedStep = restored?.step ?? 0;
+    const {name, train, validation, folder, steps, optimizer, flopsPerToken, config} = options;
+    this.state = restored ?? {step: 0, samples: 0};
+    this.savedStep = this.step;
     this.log = MetricsLog.open(folder, this.step);
     this.seconds = this.log.seconds;
-    this.batches = new TrainingBatches({...options, ids: train}, position);
-    this.validation = validationBatches({...options, ids: validation}, evalBatches);
+    this.tokensBefore = this.log.tokens;
+    this.evalEvery = validation == null ? steps : options.evalEvery;
+    this.batches = new StepsDataset({
+      data: train,
+      microBatches: optimizer.accumulationSteps,
+      stepsPerEpoch: this.evalEvery,
+      lastStep: steps,
+      firstStep: this.step,
+      firstSample: this.state.samples,
+    });
+    writeRunInfo(folder, {name, flopsPerToken, config});
   }
 
   /** Steps done. */
   get step(): number {
-    return this.stepsDone;
+    return this.state.step;
   }
 
   get result(): TrainingResult {
@@ -145,20 +152,21 @@ class TrainingRun {
   }
 
   async fit(): Promise<TrainingResult> {
-    const {model, steps, evalEvery, callbacks} = this.options;
+    const {model, steps, validation, optimizer} = this.options;
     this.progress = this.options.createProgress(this.step);
     try {
-      await model.fitDataset(this.batches.dataset(evalEvery, steps, this.step), {
-        epochs: Math.ceil(steps / evalEvery),
-        initialEpoch: Math.floor(this.step / evalEvery),
-        validationData: this.validation,
+      await model.fitDataset(this.batches, {
+        epochs: Math.ceil(steps / this.evalEvery),
+        initialEpoch: Math.floor(this.step / this.evalEvery),
+        validationData: validation,
         verbose: 0,
-        callbacks: [
-          new CustomCallback(this.callback(), 'auto'),
-          ...(callbacks?.(this.log, this.step) ?? []),
-        ],
+        callbacks: this.callbacks(),
       });
+    } catch (error) {
+      const {microBatchSize} = this.batches;
+      throw explainOutOfMemory(error, microBatchSize, optimizer.accumulationSteps);
     } finally {
+      await this.saving;
       this.progress.stop();
     }
     if (this.failure != null) {
@@ -166,42 +174,107 @@ class TrainingRun {
     }
     if (this.savedStep !== this.step) {
       await this.save();
+      await this.saving;
     }
     return this.result;
   }
 
+  private callbacks(): (Callback | CustomCallback)[] {
+    const {loadEvery, callbacks = [], optimizer} = this.options;
+    const load =
+      loadEvery != null &&
+      new ExpertLoad({
+        every: loadEvery,
+        firstStep: this.step,
+        microBatches: optimizer.accumulationSteps,
+        onLoad: (_, routing) => (this.routing = routing),
+      });
+    // The step is logged with what the load has found.
+    return [...(load ? [load] : []), new CustomCallback(this.callback(), 'auto'), ...callbacks];
+  }
+
   private callback(): CustomCallbackArgs {
+    const {optimizer} = this.options;
     return {
       onBatchBegin: async () => {
-        this.stepBegin = performance.now();
-        this.learningRate = this.options.optimizer.learningRate;
+        if (optimizer.accumulatedMicroBatches === 0) {
+          const {learningRate} = optimizer;
+          this.current = {seconds: 0, loss: 0, totalLoss: 0, learningRate};
+        }
+        this.batchBegin = performance.now();
       },
-      onBatchEnd: (_, logs) => this.endStep(logs!),
+      onBatchEnd: async (_, logs) => {
+        const {loss: totalLoss, crossEntropy} = logs!;
+        this.current.seconds += (performance.now() - this.batchBegin) / 1000;
+        this.current.loss += crossEntropy / optimizer.accumulationSteps;
+        this.current.totalLoss += totalLoss / optimizer.accumulationSteps;
+        if (optimizer.accumulatedMicroBatches === 0) {
+          await this.endStep();
+        }
+      },
       onEpochEnd: async (_, logs) => this.endEpoch(logs!),
     };
   }
 
-  private async endStep({loss: totalLoss, crossEntropy: loss}: Logs) {
-    const {optimizer, batchSize, sequenceLength, evalEvery, saveEvery} = this.options;
-    const seconds = (performance.now() - this.stepBegin) / 1000;
+  private async endStep() {
+    const gradientNorm = await this.options.optimizer.settleUpdate();
+    const {seconds, learningRate, loss, totalLoss} = this.current;
+    const isFinite = Number.isFinite(gradientNorm);
     this.seconds += seconds;
-    const step = ++this.stepsDone;
-    if (!Number.isFinite(totalLoss)) {
-      this.fail(totalLoss);
-      return;
+    this.state.step++;
+    this.state.samples = this.batches.samples;
+    if (isFinite) {
+      this.state.skipped = undefined;
+      const memoryBytes = bytesInUse();
+      const values = {loss, totalLoss, learningRate, gradientNorm, memoryBytes};
+      this.showProgress({...this.addRecord({...values, ...this.routing}), loss});
+    } else {
+      this.addRecord({learningRate, skipped: true});
+      await this.skip(totalLoss, gradientNorm!);
     }
-    const gradientNorm = await optimizer.settleUpdate();
-    this.addRecord({loss, totalLoss, learningRate: this.learningRate, gradientNorm});
-    this.progress?.step({step, loss, seconds, tokens: batchSize * sequenceLength});
-    if (step % saveEvery === 0) {
-      await this.save();
-    }
-    if (step % evalEvery !== 0) {
-      this.stopIfAsked(); // Else after the validation that is due.
+    this.tokensDone = this.batches.tokens;
+    this.routing = undefined;
+    if (this.failure == null && this.step % this.evalEvery !== 0) {
+      await this.saveIfDue();
+      this.stopIfAsked();
+    } // Else after the validation that is due.
+  }
+
+  private showProgress(record: MetricsRecord & {loss: number}) {
+    const {flopsPerToken, peakFlops} = this.options;
+    const tokens = this.batches.tokens - this.tokensDone;
+    const flops = flopsPerToken && flopsPerToken * tokens;
+    this.progress?.step({...record, seconds: this.current.seconds, tokens, flops, peakFlops});
+  }
+
+  private async skip(totalLoss: number, gradientNorm: number) {
+    const {name, maxSkippedSteps = 10} = this.options;
+    const what = Number.isFinite(totalLoss)
+      ? `the norm of the gradients is ${gradientNorm}`
+      : `the loss is ${totalLoss}`;
+    const inARow = (this.state.skipped ?? 0) + 1;
+    this.state.skipped = inARow;
+    this.progress?.note(
+      `${name} step ${this.step}: ${what}, so the step is skipped (${inARow} in a row)`,
+    );
+    if (inARow >= maxSkippedSteps) {
+      await this.saving;
+      const saved = this.checkpoints.steps().at(-1);
+      this.failure = new Error(
+        `${name}: the loss and the gradients must be finite, got ${inARow} steps in a row that were ` +
+          `not, up to step ${this.step} (${what}); ` +
+          (saved == null
+            ? 'no checkpoint was saved before'
+            : `the last checkpoint is of step ${saved}`),
+      );
+      this.options.model.stopTraining = true;
     }
   }
 
-  private endEpoch({val_loss: validationLoss}: Logs) {
+  private async endEpoch({val_loss: validationLoss}: Logs) {
+    if (this.failure != null) {
+      return;
+    }
     if (validationLoss != null) {
       this.addRecord({validationLoss});
       this.progress?.note(
@@ -209,11 +282,21 @@ class TrainingRun {
           `perplexity ${formatPerplexity(validationLoss)}`,
       );
     }
+    const {best} = this.state;
+    const isBest = validationLoss < (best?.validationLoss ?? Infinity);
+    if (isBest) {
+      this.state.best = {step: this.step, validationLoss};
+    }
+    await this.saveIfDue(isBest);
     this.stopIfAsked();
   }
 
-  private addRecord(values: Partial<MetricsRecord>) {
-    this.log.add({step: this.step, seconds: this.seconds, ...values});
+  private addRecord(values: Partial<MetricsRecord>): MetricsRecord {
+    const {step, seconds} = this;
+    const tokens = this.tokensBefore + this.batches.tokens;
+    const record = {step, seconds, tokens, ...values};
+    [this.log, ...(this.options.sinks ?? [])].forEach((sink) => sink.add(record));
+    return record;
   }
 
   private stopIfAsked() {
@@ -222,21 +305,30 @@ class TrainingRun {
     }
   }
 
-  private fail(loss: number) {
-    const saved = this.checkpoints.steps().at(-1);
-    this.failure = new Error(
-      `${this.options.name}: the loss must stay finite, got ${loss} at step ${this.step}; ` +
-        (saved == null
-          ? 'no checkpoint was saved before'
-          : `the last checkpoint is of step ${saved}`),
-    );
-    this.options.model.stopTraining = true;
-  }
-
-  private async save() {
-    const {model} = this.options;
-    if (await this.checkpoints.save(model, {step: this.step, data: this.batches.state})) {
-      this.savedStep = this.step;
+  private async saveIfDue(isBest = false) {
+    const isDue = isBest || this.step % this.options.saveEvery === 0;
+    if (isDue && this.savedStep !== this.step) {
+      await this.save();
     }
   }
+
+  /** Training goes on while the file is written. */
+  private async save() {
+    await this.saving;
+    const {step} = this;
+    const {saved} = await this.checkpoints.startSaving(this.options.model, {...this.state});
+    this.savedStep = step;
+    this.saving = saved.then((succeeded) => {
+      if (!succeeded && this.savedStep === step) {
+        this.savedStep = -1;
+      }
+    });
+  }
+}
+
+function bytesInUse(): number {
+  const {numBytes, numBytesInGPU} = memory() as ReturnType<typeof memory> & {
+    numBytesInGPU?: number;
+  };
+  return numBytesInGPU ?? numBytes;
 }

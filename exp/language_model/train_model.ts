@@ -3,10 +3,10 @@ import {generate} from '../../models/generate';
 import {countParameters, languageModel} from '../../models/language_model';
 import {sparseSoftmaxCrossEntropyLoss} from '../../ops/sparse_softmax_cross_entropy';
 import {AdamWOptimizer} from '../../training/optimizers/adamw';
-import {validationBatches} from '../../training/batches';
+import {randomWindows, validationBatches} from '../../training/batches';
 import {Checkpoints, configDifferences, type RunConfig} from '../../training/checkpoint';
-import {ExpertLoad} from '../../training/expert_load';
 import {formatCount} from '../../training/format';
+import {evaluateLanguageModel} from '../../training/language_model_loss';
 import type {LearningRateSchedule} from '../../training/learning_rate_schedule';
 import {MetricsLog, type MetricsRecord} from '../../training/metrics_log';
 import {createProgress} from '../../training/progress';
@@ -15,7 +15,6 @@ import type {ModelResult} from '../../training/report/results';
 import type {RunFolder} from '../../training/run_folder';
 import type {StopRequest} from '../../training/stop_request';
 import {
-  evaluateLanguageModel,
   trainLanguageModel,
   type TrainingOptions,
   type TrainingResult,
@@ -60,7 +59,7 @@ export function readTrainedModel(run: ModelRun): TrainedModel | undefined {
 
 /** Removes what an earlier run left, so that the next one begins anew. */
 export function clearModel(run: ModelRun) {
-  new Checkpoints(run.folder, runConfig(run)).clear();
+  new Checkpoints({storage: run.folder, config: runConfig(run)}).clear();
   run.folder.remove(RESULT_FILE);
 }
 
@@ -139,22 +138,17 @@ function trainingOptions(
   stop: StopRequest,
 ): TrainingOptions {
   const {kind, options, corpus, folder} = run;
-  const {steps, batch, sequence, seed, evalEvery, evalBatches, saveEvery} = options;
+  const {steps, batch, sequence, seed, evalEvery, evalBatches, saveEvery, loadEvery} = options;
   const name = MODEL_NAMES[kind];
-  const watchLoad = (log: MetricsLog, firstStep: number) =>
-    new ExpertLoad(options.loadEvery, firstStep, (step, tokensPerExpert) =>
-      log.add({step, seconds: log.seconds, tokensPerExpert}),
-    );
+  const text = {batchSize: batch, sequenceLength: sequence};
   return {
-    ...{name, model, optimizer, folder, stop, steps, seed, evalEvery, evalBatches, saveEvery},
+    ...{name, model, optimizer, folder, stop, steps, evalEvery, saveEvery, loadEvery},
     loss: sparseSoftmaxCrossEntropyLoss,
-    train: corpus.train,
-    validation: corpus.validation,
-    batchSize: batch,
-    sequenceLength: sequence,
+    train: randomWindows({...text, ids: corpus.train, seed}),
+    validation: validationBatches({...text, ids: corpus.validation}, evalBatches),
     config: runConfig(run),
+    flopsPerToken: modelFlopsPerToken(kind, options, corpus.vocabSize),
     createProgress: (firstStep) => createProgress(name, firstStep, steps),
-    callbacks: (log, firstStep) => (kind === 'dense' ? [] : [watchLoad(log, firstStep)]),
   };
 }
 

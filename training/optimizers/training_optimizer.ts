@@ -82,7 +82,7 @@ const CLIP_EPSILON = 1e-6;
  * a learning rate by a schedule, decoupled weight decay by a rule, clipping by the global norm, and the
  * accumulation of gradients. A subclass has the rule of one parameter's update.
  *
- * An update whose gradients are not all finite changes no parameter and no state; `settleUpdate` tells.
+ * An update whose loss or gradients are not all finite changes no parameter and no state; `settleUpdate` tells.
  *
  * The state, by `getWeights`, is the number of updates and the slots of every parameter, by the order of
  * the parameters (tf.layers gives a model that is built again other names). An optimizer that is
@@ -99,6 +99,8 @@ export abstract class TrainingOptimizer extends Optimizer {
   readonly accumulationSteps: number;
   private microBatches = 0;
   private lastNorm?: Scalar;
+  /** 0, or NaN where a loss since the last update was not finite. */
+  private spoiled?: Scalar;
 
   /**
    * @param op What errors call the optimizer.
@@ -140,6 +142,18 @@ export abstract class TrainingOptimizer extends Optimizer {
     return this.microBatches;
   }
 
+  /** What `minimize` does before `applyGradients`: a loss that is not finite spoils the update as well. */
+  override computeGradients(
+    f: () => Scalar,
+    variables?: Variable[],
+  ): {value: Scalar; grads: NamedTensorMap} {
+    const result = super.computeGradients(f, variables);
+    const before = this.spoiled;
+    this.spoiled = tidy(() => keep(add(mul(result.value, 0), before ?? 0)));
+    before?.dispose();
+    return result;
+  }
+
   override applyGradients(gradients: NamedTensorMap | NamedTensor[]) {
     const parameters = this.parametersOf(gradients);
     if (this.accumulationSteps > 1) {
@@ -151,6 +165,8 @@ export abstract class TrainingOptimizer extends Optimizer {
     this.update(parameters);
     this.slots.remove(ACCUMULATED);
     this.microBatches = 0;
+    this.spoiled?.dispose();
+    this.spoiled = undefined;
     this.incrementIterations();
   }
 
@@ -201,7 +217,7 @@ export abstract class TrainingOptimizer extends Optimizer {
 
   private normAndScale(gradients: Tensor[]): {norm: Scalar; gradientScale: Scalar} {
     const count = scalar(this.accumulationSteps);
-    const norm = div<Scalar>(globalNorm(gradients), count);
+    const norm = add<Scalar>(div(globalNorm(gradients), count), this.spoiled ?? 0);
     const clipped =
       this.clipNorm == null
         ? scalar(1)
@@ -253,8 +269,8 @@ export abstract class TrainingOptimizer extends Optimizer {
   override dispose() {
     super.dispose();
     this.slots.clear();
-    this.lastNorm?.dispose();
-    this.lastNorm = undefined;
+    dispose([this.lastNorm, this.spoiled].filter((x) => x != null));
+    this.lastNorm = this.spoiled = undefined;
   }
 
   /** Plain data that makes the same optimizer. */
