@@ -1,7 +1,7 @@
 import '@tensorflow/tfjs-backend-cpu';
 import {input, layers, model} from '@tensorflow/tfjs-layers';
 import {dispose, memory, setBackend, train} from '@tensorflow/tfjs-core';
-import {SampleBatches} from '../training/data/sample_batches';
+import {sampleData, SampleBatches} from '../training/data/sample_batches';
 import type {Samples} from '../training/data/samples';
 
 /** Samples whose ids are their number, so that one sees which came. */
@@ -59,6 +59,16 @@ describe('batches of samples', () => {
     const resumed = new SampleBatches({samples, batchSize: 2}, {position: 6});
     expect(await drain(resumed.dataset(2, 5, 3))).toEqual([[60, 70]]);
     expect(await drain(resumed.dataset(2, 5, 4))).toEqual([[80, 90]]);
+  });
+
+  it('are training data from a sample on', async () => {
+    const data = await sampleData({samples: new Numbers(7), batchSize: 2})(2);
+    const firsts: number[] = [];
+    for (let item = await data.next(); !item.done; item = await data.next()) {
+      firsts.push(...item.value.xs.arraySync().map(([first]) => first));
+      dispose([item.value.xs, item.value.ys]);
+    }
+    expect(firsts).toEqual([20, 30, 40, 50]);
   });
 
   it('are read ahead, each once', async () => {

@@ -1,11 +1,17 @@
 import {tensor2d, tensor3d} from '@tensorflow/tfjs-core';
 import {type Dataset, generator} from '@tensorflow/tfjs-data';
 import {assert, assertCount} from '../../src/asserts';
-import type {Batch, BatchesState} from '../batches';
+import type {Batch, TrainingData} from '../training_data';
 import type {Samples} from './samples';
 
 /** A batch in the form that tf.data wants: of a type with an index signature. */
 export type SampleBatch = Pick<Batch, keyof Batch>;
+
+/** How far batches are. */
+export interface BatchesState {
+  /** Samples taken so far. */
+  position: number;
+}
 
 /** Which samples make batches, and how. */
 export interface SampleBatchesConfig {
@@ -76,6 +82,11 @@ export class SampleBatches {
     return generator<SampleBatch>(() => new SampleBatches(this.config).generate(count));
   }
 
+  /** The batches from `state` on, to the last. */
+  rest(): AsyncGenerator<SampleBatch> {
+    return this.generate(this.numBatches - this.taken);
+  }
+
   /** So many batches. */
   private async *generate(count: number): AsyncGenerator<SampleBatch> {
     for (let i = 0; i < count; i++) {
@@ -126,6 +137,16 @@ export class SampleBatches {
       }
     }
   }
+}
+
+/**
+ * The batches of samples as data for `trainLanguageModel`.
+ *
+ * @throws If the samples do not fill one batch.
+ */
+export function sampleData(config: SampleBatchesConfig): TrainingData {
+  new SampleBatches(config); // Says at once what is wrong.
+  return (firstSample) => new SampleBatches(config, {position: firstSample}).rest();
 }
 
 function toBatch(ids: Int32Array, batchSize: number, sequenceLength: number): SampleBatch {
