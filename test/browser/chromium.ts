@@ -18,7 +18,9 @@ const HTML = `<!doctype html>
 
 function servePage(script: Uint8Array): Promise<Serving> {
   const files = FOLDERS.flatMap((folder) =>
-    readdirSync(join(TEST, folder)).map((name) => `/test/${folder}/${name}`),
+    readdirSync(join(TEST, folder), {withFileTypes: true})
+      .filter((entry) => entry.isFile())
+      .map(({name}) => `/test/${folder}/${name}`),
   );
   const contents: Record<string, () => Content> = {
     '/': () => ({type: 'text/html', body: HTML}),
