@@ -1,0 +1,40 @@
+import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
+import {kernelConfig} from '../../kernel';
+import {
+  SparseSoftmaxCrossEntropyGrad,
+  type SparseSoftmaxCrossEntropyGradInputs,
+} from '../../kernel_names';
+import {EXPONENTIAL} from './nan_glsl';
+import {type Program, runProgram1} from './program';
+
+const PROGRAM: Program = {
+  name: SparseSoftmaxCrossEntropyGrad,
+  inputs: {logits: 'packed', labels: 'flat', losses: 'flat', dy: 'flat'},
+  layout: 'packed',
+  outputs: ['dlogits'],
+  declarations: `
+    ${EXPONENTIAL}
+    // softmax = exponential(x - shift), with the loss and the label's logit as the shift.
+    vec2 gradOf(vec2 x, int row, int column) {
+      int label = labelsInt(row);
+      if (label < 0 || label >= logits_columns) {
+        return vec2(0.0);
+      }
+      vec2 softmax = exponential(x - (losses(row) + logitsValue(row, label)));
+      vec2 isLabel = vec2(equal(ivec2(label), ivec2(column, column + 1)));
+      return (softmax - isLabel) * dy(row);
+    }`,
+  main: `
+    vec4 x = logits(rowTexel, columnTexel);
+    dlogits = vec4(
+        gradOf(x.xy, 2 * rowTexel, 2 * columnTexel),
+        gradOf(x.zw, 2 * rowTexel + 1, 2 * columnTexel));`,
+};
+
+export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
+  SparseSoftmaxCrossEntropyGradInputs,
+  object,
+  MathBackendWebGL
+>(SparseSoftmaxCrossEntropyGrad, 'webgl', ({inputs: {logits, labels, losses, dy}, backend}) =>
+  runProgram1(backend, PROGRAM, {inputs: {logits, labels, losses, dy}, shape: logits.shape}),
+);
