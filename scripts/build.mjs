@@ -15,7 +15,7 @@ const TARGET = 'es2022';
 const source = (entry) => join(root, `src/${entry}.ts`);
 
 /** The API without kernels, the kernels of each backend, and all together. */
-const ENTRIES = ['index', 'core', 'cpu', 'wasm', 'webgpu'];
+const ENTRIES = ['index', 'core', 'cpu', 'wasm', 'webgl', 'webgpu'];
 
 /** Compiles the sources, whose imports have no extension but that of JSON. */
 const typescript = {

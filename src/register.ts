@@ -3,4 +3,5 @@
 import './gradients/register_all_gradients';
 import './kernels/cpu/register_all_kernels';
 import './kernels/wasm/register_all_kernels';
+import './kernels/webgl/register_all_kernels';
 import './kernels/webgpu/register_all_kernels';

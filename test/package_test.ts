@@ -113,7 +113,7 @@ main();
 const PRINTED = '12,12\ntrue';
 
 /** What the package has an entry for beside itself. */
-const ENTRIES = ['core', 'cpu', 'wasm', 'webgpu'];
+const ENTRIES = ['core', 'cpu', 'wasm', 'webgl', 'webgpu'];
 
 test('the tarball holds the builds and the documents, and nothing else', () => {
   const others = packedFiles.filter((file) => !/^dist\/(esm|cjs|types)\//.test(file));

@@ -1,0 +1,2 @@
+// `tfjs-megablocks/webgl`: registers the kernels of this backend.
+import './kernels/webgl/register_all_kernels';
