@@ -1,19 +1,30 @@
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs';
+import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import '../src/index';
 import {setupWebGPU} from '../src/webgpu';
 import {afterDeferredChecks} from './deferred';
 import {allowSoftware, boundsChecks, chosenBackends, webgpuPrecision} from './settings';
 
 /** Every backend that the tests know; one that is missing is reported as skipped, with the reason. */
-export const BACKENDS = ['cpu', 'wasm', 'webgpu'] as const;
+export const BACKENDS = ['cpu', 'wasm', 'webgpu', 'webgl'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
-/** Why a backend is missing here; undefined where it is not. `npm test` looks for a driver of WebGPU. */
+/** Up to where a backend holds every int32; webgl has float32 textures for them, and refuses larger ones. */
+export function maxInt(backendName: BackendName): number {
+  return (backendName === 'webgl' ? 2 ** 24 : 2 ** 31) - 1;
+}
+
+/** Why a backend is missing here; undefined where it is not. `npm test` looks for what it needs. */
 function missing(backendName: BackendName): string | undefined {
-  const {MEGABLOCKS_WEBGPU: webgpu = 'npm test finds its driver'} = process.env;
-  return backendName === 'webgpu' && webgpu !== 'found' ? webgpu : undefined;
+  const {
+    MEGABLOCKS_WEBGPU: webgpu = 'npm test finds its driver',
+    MEGABLOCKS_WEBGL: webgl = 'npm test finds a browser',
+  } = process.env;
+  const found: Partial<Record<BackendName, string>> = {webgpu, webgl};
+  const reason = found[backendName] ?? 'found';
+  return reason === 'found' ? undefined : reason;
 }
 
 /**
@@ -26,7 +37,7 @@ export function describeEachBackend(
   backends: readonly BackendName[] = BACKENDS,
 ) {
   for (const backendName of backends) {
-    if (!(chosenBackends?.includes(backendName) ?? true)) {
+    if (!chosenBackends().includes(backendName)) {
       continue;
     }
     const reason = missing(backendName);
@@ -71,6 +82,12 @@ function startBackend(backendName: BackendName) {
       const errors = gpuErrors.splice(0);
       if (errors.length > 0) {
         throw new Error(`the GPU reported: ${errors.join('\n')}`);
+      }
+    } else if (backendName === 'webgl') {
+      const {gl} = (tf.backend() as MathBackendWebGL).gpgpu;
+      const error = gl.getError();
+      if (error !== gl.NO_ERROR) {
+        throw new Error(`WebGL reported error ${error}`);
       }
     }
   });

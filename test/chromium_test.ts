@@ -1,7 +1,8 @@
 import {runInChromium, type Running} from './browser/chromium';
 import {declareWithBody} from './browser/declare';
 import {found} from './browser/launch';
-import {PAGE_BACKENDS, PAGE_TESTS} from './browser/settings';
+import {PAGE_TESTS} from './browser/settings';
+import {chooseBackends} from './settings';
 
 // The cases, the goldens and `fit` in a page of a browser. The page runs the test files; here they are
 // declared once more, for each of their tests to have its result.
@@ -42,11 +43,12 @@ if (found.missing == null) {
 }
 
 Object.assign(process.env, {
-  MEGABLOCKS_BACKENDS: PAGE_BACKENDS.join(','),
   MEGABLOCKS_WEBGPU: found.missing ?? 'found',
+  MEGABLOCKS_WEBGL: found.missing ?? 'found',
 });
 declareWithBody(() => {
-  for (const file of PAGE_TESTS) {
+  for (const {file, backends} of PAGE_TESTS) {
+    chooseBackends(backends);
     jest.requireActual(`./browser/${file}`);
   }
 }, asInPage);

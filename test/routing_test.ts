@@ -9,7 +9,7 @@ import {
   sort,
   topology,
 } from '../src/index';
-import {describeEachBackend, expectNoLeak} from './backends';
+import {describeEachBackend, expectNoLeak, maxInt} from './backends';
 import {expectClose} from './close';
 import {paddedEnds, randomInts, randomRouting, routingOf, sums} from './routing';
 
@@ -18,11 +18,13 @@ function expectEqual(actual: tf.Tensor, expected: number[], shape: number[] = [e
   expectClose(actual, expected, {tolerance: 0, shape});
 }
 
-describeEachBackend('sort', () => {
+describeEachBackend('sort', (backendName) => {
+  const max = maxInt(backendName) + 1;
+
   // MegaBlocks' own sizes: all bits, and the bits of 128 experts.
   test.each([32, 1024, 16384])('%d keys, all bits', (size) => {
     tf.tidy(() => {
-      const keys = randomInts(size, -(2 ** 31), 2 ** 31, size);
+      const keys = randomInts(size, -max, max, size);
       const [sorted, indices] = sort(tf.tensor1d(keys, 'int32'));
       const order = keys.map((_, i) => i).sort((i, j) => keys[i] - keys[j] || i - j);
       expectEqual(indices, order);
@@ -53,7 +55,7 @@ describeEachBackend('sort', () => {
   // Each count of passes, and digits of uneven width.
   test.each([1, 2, 10, 11, 12, 13, 21, 22, 23, 29, 31])('by the low %d bits alone', (endBit) => {
     tf.tidy(() => {
-      const keys = randomInts(500, -(2 ** 31), 2 ** 31, endBit);
+      const keys = randomInts(500, -max, max, endBit);
       const low = keys.map((key) => (key >>> 0) % 2 ** endBit);
       const order = keys.map((_, i) => i).sort((i, j) => low[i] - low[j] || i - j);
       const [sorted, indices] = sort(tf.tensor1d(keys, 'int32'), endBit);

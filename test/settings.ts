@@ -5,8 +5,18 @@ import type {Precision} from '../src/kernel_names';
 
 const {MEGABLOCKS_BACKENDS, MEGABLOCKS_PRECISION, MEGABLOCKS_SOFTWARE} = process.env;
 
-/** The only backends whose tests are declared; undefined for all. */
-export const chosenBackends = MEGABLOCKS_BACKENDS?.split(',');
+/** Those of Node.js; webgl is in pages alone (test/chromium_test.ts). */
+let backends = MEGABLOCKS_BACKENDS?.split(',') ?? ['cpu', 'wasm', 'webgpu'];
+
+/** The only backends whose tests are declared. */
+export function chosenBackends(): readonly string[] {
+  return backends;
+}
+
+/** Has the tests of these backends alone declared from now on. */
+export function chooseBackends(names: readonly string[]) {
+  backends = [...names];
+}
 
 /** How products on webgpu multiply. */
 export const webgpuPrecision = (MEGABLOCKS_PRECISION ?? 'float32') as Precision;

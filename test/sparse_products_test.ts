@@ -116,7 +116,7 @@ const CASES = [
 describeEachBackend('block-sparse products', (backendName) => {
   // The plain loops of the reference are slower, so it gets the small ones; so does a GPU in software,
   // which besides compiles a program for every block size, flag and product.
-  const isSoftware = backendName === 'webgpu' && allowSoftware;
+  const isSoftware = (backendName === 'webgpu' && allowSoftware) || backendName === 'webgl';
   const cases = backendName === 'cpu' || isSoftware ? CASES.slice(0, 2) : CASES;
   const blockSizes = isSoftware ? [8, 32] : [1, 8, 16, 32, 128];
 

@@ -1,6 +1,6 @@
 import {build, type Plugin} from 'esbuild';
 import {join} from 'node:path';
-import {PAGE_BACKENDS, PAGE_TESTS} from './settings';
+import {PAGE_TESTS} from './settings';
 
 const IN_PAGE = join(__dirname, 'node_in_page.ts');
 const JEST_UTIL_IN_PAGE = join(__dirname, 'jest_util_in_page.ts');
@@ -16,7 +16,9 @@ const NODE_IN_PAGE: Plugin = {
 
 /** The script of the page: the tests, and all that they test. */
 export async function bundlePage(): Promise<Uint8Array> {
-  const files = PAGE_TESTS.map((file) => `() => import('${file}'),`);
+  const files = PAGE_TESTS.map(
+    ({file, backends}) => `{backends: ${JSON.stringify(backends)}, load: () => import('${file}')},`,
+  );
   const {outputFiles} = await build({
     stdin: {
       contents: ["import {preparePage} from './page';", 'preparePage([', ...files, ']);'].join(
@@ -35,12 +37,14 @@ export async function bundlePage(): Promise<Uint8Array> {
     define: {
       __dirname: '"/test"',
       'process.env': JSON.stringify({
-        MEGABLOCKS_BACKENDS: PAGE_BACKENDS.join(','),
         MEGABLOCKS_WEBGPU: 'found',
+        MEGABLOCKS_WEBGL: 'found',
       }),
     },
     // tfjs' packages say that importing them has no effect; it registers a backend.
     ignoreAnnotations: true,
+    // Messages name classes.
+    keepNames: true,
     logLevel: 'warning',
   });
   return outputFiles[0].contents;

@@ -1,4 +1,5 @@
 import {runTests} from '../gpu/runner';
+import {chooseBackends} from '../settings';
 import {fetchFiles} from './node_in_page';
 
 declare global {
@@ -7,11 +8,18 @@ declare global {
   var runTestFiles: () => Promise<void>;
 }
 
-/** Lets the page be told to run the test files, given how to load each. */
-export function preparePage(files: readonly (() => Promise<unknown>)[]) {
+/** A test file: on which backends, and how to load it. */
+interface LoadableTests {
+  backends: readonly string[];
+  load: () => Promise<unknown>;
+}
+
+/** Lets the page be told to run the test files. */
+export function preparePage(files: readonly LoadableTests[]) {
   globalThis.runTestFiles = async () => {
     await fetchFiles();
-    for (const load of files) {
+    for (const {backends, load} of files) {
+      chooseBackends(backends);
       await runTests(load, {
         onPass: (fullTitle) => void reportTest(fullTitle),
         onFailure: (fullTitle, error) =>

@@ -1,10 +1,20 @@
-/** The backends that the page runs. */
-export const PAGE_BACKENDS = ['webgpu'];
+/** A test file that the page runs, as a module of this folder, and on which backends. */
+export interface PageTests {
+  file: string;
+  backends: readonly string[];
+}
 
-/** The test files that the page runs, in this order, as modules of this folder. */
-export const PAGE_TESTS = [
-  '../ops_cases_test',
-  '../ops_goldens_test',
-  '../layers_goldens_test',
-  './fit',
+const BOTH = ['webgpu', 'webgl'];
+/** Node.js runs these on webgpu; webgl is in the page alone. */
+const WEBGL = ['webgl'];
+
+/** In this order. */
+export const PAGE_TESTS: readonly PageTests[] = [
+  {file: '../ops_cases_test', backends: BOTH},
+  {file: '../ops_goldens_test', backends: BOTH},
+  {file: '../layers_goldens_test', backends: BOTH},
+  {file: './fit', backends: BOTH},
+  {file: '../transformer_ops_test', backends: WEBGL},
+  {file: '../sparse_products_test', backends: WEBGL},
+  {file: '../adamw_test', backends: WEBGL},
 ];
