@@ -1,4 +1,5 @@
 import {Command, InvalidArgumentError, Option} from 'commander';
+import {count, createOption, number, type Row} from '../command_line/option_rows';
 import type {Precision} from '../../src/kernel_names';
 import {PRECISIONS} from '../../src/webgpu';
 import {BACKENDS} from '../../training/backend';
@@ -57,17 +58,6 @@ export function parseOptions(args: readonly string[]): Options {
   }
   return options;
 }
-
-/** How an option reads its value; the help says the default. */
-interface Reading {
-  parse?: (text: string) => unknown;
-  choices?: readonly string[];
-  default?: unknown;
-  /** What the help says the default is. */
-  defaultText?: string;
-}
-
-type Row = [flags: string, description: string, reading?: Reading];
 
 /** Every option, under the headings of the help. Where no default stands, the preset has it. */
 const OPTIONS: Record<string, Row[]> = {
@@ -162,54 +152,18 @@ function createCommand(): Command {
     .showHelpAfterError('(npm start -- --help lists all options)')
     .exitOverride();
   for (const [heading, rows] of Object.entries(OPTIONS)) {
-    rows.forEach((row) => command.addOption(createOption(row).helpGroup(heading)));
+    rows.forEach((row) => command.addOption(createOption(describePreset(row)).helpGroup(heading)));
   }
   return command;
 }
 
-function createOption([flags, description, reading = {}]: Row): Option {
-  const option = new Option(flags, description);
-  const preset: Record<string, unknown> = {...PRESETS[DEFAULT_PRESET]};
-  const ofPreset = preset[option.attributeName()];
-  if (ofPreset != null) {
-    option.description += ` (${DEFAULT_PRESET}: ${ofPreset})`;
-  } else {
-    option.default(reading.default, reading.defaultText);
-  }
-  if (reading.choices != null) {
-    option.choices(reading.choices);
-  }
-  if (reading.parse != null) {
-    option.argParser(reading.parse);
-  }
-  return option;
-}
-
-/** Reads a whole number. */
-function count(min: number): Reading {
-  return {
-    parse: (text) => {
-      const value = Number(text);
-      if (text.trim() === '' || !Number.isSafeInteger(value) || value < min) {
-        throw new InvalidArgumentError(`It must be an integer of at least ${min}.`);
-      }
-      return value;
-    },
-  };
-}
-
-/** Reads a number. */
-function number(min: number, max = Infinity): Reading {
-  const range = max < Infinity ? `from ${min} to ${max}` : `of at least ${min}`;
-  return {
-    parse: (text) => {
-      const value = Number(text);
-      if (text.trim() === '' || !Number.isFinite(value) || value < min || value > max) {
-        throw new InvalidArgumentError(`It must be a number ${range}.`);
-      }
-      return value;
-    },
-  };
+/** The help says what the default preset has. */
+function describePreset([flags, description, reading]: Row): Row {
+  const name = new Option(flags).attributeName();
+  const ofPreset = ({...PRESETS[DEFAULT_PRESET]} as Record<string, unknown>)[name];
+  return ofPreset == null
+    ? [flags, description, reading]
+    : [flags, `${description} (${DEFAULT_PRESET}: ${ofPreset})`, reading];
 }
 
 function parseModelKinds(text: string): ModelKind[] {

@@ -1,0 +1,225 @@
+import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {Readable} from 'node:stream';
+import {trainBytePairEncoding} from '../training/byte_pair_encoding';
+import {IndexedDataset} from '../training/data/indexed_dataset';
+import {listInputs} from '../training/preprocess/input';
+import {
+  clearPreprocess,
+  preprocess,
+  type PreprocessOptions,
+  readDescription,
+} from '../training/preprocess/preprocess';
+import {createInlineRunner} from '../training/preprocess/task_runner';
+import {loadTokenizer} from '../training/tokenizer_files';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'preprocess-'));
+});
+afterEach(() => rmSync(folder, {recursive: true}));
+
+const TEXTS = ['Call me Ishmael. Some years ago, never mind how long.', '', 'A naïve 鯨.'];
+
+function write(name: string, contents: string | Uint8Array): string {
+  writeFileSync(join(folder, name), contents);
+  return join(folder, name);
+}
+
+function writeJsonl(texts: readonly string[] = TEXTS): string {
+  return write('in.jsonl', texts.map((text) => `${JSON.stringify({text, id: 7})}\n`).join(''));
+}
+
+type Options = Partial<Omit<PreprocessOptions, 'inputs'>>;
+
+async function run(inputs: string[], options: Options = {}) {
+  const all: PreprocessOptions = {
+    tokenizer: {type: 'GPT2BPETokenizer'},
+    jsonKeys: ['text'],
+    splitSentences: false,
+    appendEod: true,
+    outputPrefix: join(folder, 'out'),
+    ...options,
+    inputs: listInputs(inputs),
+  };
+  return preprocess(all, await createInlineRunner(all));
+}
+
+/** The ids of a data set: documents of sequences. */
+function readAll(name: string): number[][][] {
+  const dataset = IndexedDataset.open(join(folder, name));
+  const documents = Array.from({length: dataset.numDocuments}, (_, i) => {
+    const {begin, end} = dataset.document(i);
+    return Array.from({length: end - begin}, (_, j) => Array.from(dataset.get(begin + j), Number));
+  });
+  dataset.close();
+  return documents;
+}
+
+async function encode(text: string): Promise<number[]> {
+  return Array.from((await loadTokenizer({type: 'GPT2BPETokenizer'})).encode(text));
+}
+
+describe('preprocess', () => {
+  it('makes a data set of JSONL, with the end of each document', async () => {
+    const result = await run([writeJsonl()]);
+    expect(result).toMatchObject({finished: true, documents: 3, prefixes: [expect.any(String)]});
+    expect(readAll('out_text_document')).toEqual([
+      [[...(await encode(TEXTS[0])), 50256]],
+      [],
+      [[...(await encode(TEXTS[2])), 50256]],
+    ]);
+    expect(readDescription(join(folder, 'out_text_document'))).toEqual({
+      ...{tokenizerHash: 'GPT2BPETokenizer', vocabSize: 50257},
+      ...{endOfDocument: 50256, appendEod: true},
+    });
+    expect(readdirSync(folder).sort()).toEqual([
+      'in.jsonl',
+      'out_text_document.bin',
+      'out_text_document.idx',
+      'out_text_document.json',
+    ]);
+  });
+
+  it('makes sequences of sentences', async () => {
+    await run([writeJsonl()], {splitSentences: true, appendEod: false});
+    const sentences = ['Call me Ishmael. ', 'Some years ago, never mind how long.'];
+    expect(readAll('out_text_sentence')[0]).toEqual(await Promise.all(sentences.map(encode)));
+  });
+
+  it('makes a data set of each key', async () => {
+    const line = `${JSON.stringify({text: 'one', title: 'two'})}\n`;
+    await run([write('a.json', line)], {jsonKeys: ['title', 'text'], appendEod: false});
+    expect(readAll('out_title_document')).toEqual([[await encode('two')]]);
+    expect(readAll('out_text_document')).toEqual([[await encode('one')]]);
+  });
+
+  it('takes folders of text, and lines of JSON among them', async () => {
+    mkdirSync(join(folder, 'in/b'), {recursive: true});
+    write('in/c.txt', 'third');
+    write('in/b/x.txt', 'second');
+    write('in/a.jsonl', '\n{"text": "first"}');
+    write('in/.hidden', Buffer.from([0xff]));
+    await run([join(folder, 'in')], {appendEod: false});
+    const expected = await Promise.all(['first', 'second', 'third'].map(encode));
+    expect(readAll('out_text_document')).toEqual(expected.map((ids) => [ids]));
+  });
+
+  it('takes the standard input', async () => {
+    await run(['-'], {
+      stdin: Readable.from([Buffer.from('{"text": "one"}\n{"te'), Buffer.from('xt": "two"}')]),
+    });
+    expect(readAll('out_text_document').length).toBe(2);
+  });
+
+  it('takes any tokenizer.json, and GPT-2 in its two files', async () => {
+    const learned = trainBytePairEncoding(TEXTS, 280);
+    const json = JSON.parse(JSON.stringify(learned));
+    const model = write('tokenizer.json', JSON.stringify(json));
+    const vocabFile = write(
+      'vocab.json',
+      JSON.stringify({...json.model.vocab, '<|endoftext|>': learned.endOfText}),
+    );
+    const merges = json.model.merges.map((pair: string[]) => pair.join(' ')).join('\n');
+    const mergeFile = write('merges.txt', `#version: 0.2\n${merges}\n`);
+    // Of another pre-tokenizer, so that Hugging Face's own code encodes.
+    const added = [...json.added_tokens, {...json.added_tokens[0], id: 300, content: '<eos>'}];
+    const other = write('other.json', JSON.stringify({...json, added_tokens: added}));
+    const text = 'Some years ago, a 鯨.';
+    for (const tokenizer of [
+      await loadTokenizer({type: 'HuggingFaceTokenizer', model}),
+      await loadTokenizer({type: 'GPT2BPETokenizer', vocabFile, mergeFile}),
+      await loadTokenizer({type: 'HuggingFaceTokenizer', model: other}),
+    ]) {
+      expect(Array.from(tokenizer.encode(text))).toEqual([...learned.encode(text)]);
+      expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
+      expect(tokenizer.endOfText).toBe(learned.endOfText);
+    }
+    const eos = await loadTokenizer({
+      ...{type: 'HuggingFaceTokenizer', model: other, endOfDocument: '<eos>'},
+    } as const);
+    expect([eos.endOfText, eos.vocabSize]).toEqual([300, 301]);
+  });
+
+  it('goes on where it was interrupted, to the byte', async () => {
+    // Parts are of half a megabyte: this has four.
+    const input = writeJsonl(Array.from({length: 60}, (_, i) => `the ${i}th whale `.repeat(2500)));
+    await run([input], {outputPrefix: join(folder, 'whole')});
+    const interrupt = new AbortController();
+    const first = await run([input], {
+      signal: interrupt.signal,
+      onProgress: () => interrupt.abort(),
+    });
+    expect(first.finished).toBe(false);
+    expect(first.documents).toBeGreaterThan(0);
+    expect(first.documents).toBeLessThan(60);
+    const others = {tokenizer: {type: 'GPT2BPETokenizer'}, appendEod: false} as const;
+    await expect(run([input], others)).rejects.toThrow(
+      `preprocess: interrupted work on '${folder}/out' must be of the same configuration, got ` +
+        'appendEod is true there, false here; --fresh begins anew',
+    );
+    expect((await run([input])).finished).toBe(true);
+    for (const file of ['bin', 'idx']) {
+      expect(
+        readFileSync(join(folder, `out_text_document.${file}`)).equals(
+          readFileSync(join(folder, `whole_text_document.${file}`)),
+        ),
+      ).toBe(true);
+    }
+    expect(readdirSync(folder).filter((name) => /partial|preprocess/.test(name))).toEqual([]);
+  });
+
+  it('overwrites nothing, and begins anew where it is told to', async () => {
+    const input = writeJsonl();
+    await run([input]);
+    await expect(run([input])).rejects.toThrow('must be a new file, got one that is there');
+    const interrupted = {outputPrefix: join(folder, 'other'), signal: AbortSignal.abort()};
+    await run([input, input], interrupted);
+    const options = {...interrupted, jsonKeys: ['text']} as PreprocessOptions;
+    clearPreprocess(options);
+    expect(readdirSync(folder).filter((name) => name.startsWith('other'))).toEqual([]);
+  });
+
+  it.each<[string, string | Uint8Array, string]>([
+    ['not JSON', '{"text": "a"}\n{"text"\n', 'line at byte 14: must be JSON, got'],
+    ['without the field', '{"content": "a"}', "field 'text' must be a text, got undefined"],
+    ['of another type', '{"text": 3}', "line at byte 0: field 'text' must be a text, got 3"],
+    ['not UTF-8', Buffer.from('{"text": "é"}', 'latin1'), 'must be UTF-8 text, got bytes that'],
+  ])('refuses lines that are %s', async (_, contents, message) => {
+    const input = write('bad.jsonl', contents);
+    await expect(run([input])).rejects.toThrow(message);
+    await expect(run([input])).rejects.toThrow(`preprocess: '${input}'`);
+  });
+
+  it('refuses inputs that are not there', () => {
+    expect(() => listInputs([join(folder, 'none')])).toThrow(
+      `preprocess: --input '${folder}/none' must exist, got none`,
+    );
+    expect(() => listInputs([folder])).toThrow('preprocess: --input must hold a file, got none');
+  });
+
+  it.each<[string, string, string]>([
+    ['no JSON', 'x', 'must hold a JSON object, got something else'],
+    [
+      'another JSON',
+      '{"a": 1}',
+      'must be a Hugging Face tokenizer.json, got one that cannot be used',
+    ],
+  ])('refuses a tokenizer that is %s', async (_, contents, message) => {
+    const model = write('tokenizer.json', contents);
+    const loaded = loadTokenizer({type: 'HuggingFaceTokenizer', model});
+    await expect(loaded).rejects.toThrow(message);
+  });
+
+  it('refuses a tokenizer without the end of a document', async () => {
+    const json = JSON.parse(JSON.stringify(trainBytePairEncoding(TEXTS, 280)));
+    const model = write('tokenizer.json', JSON.stringify({...json, added_tokens: []}));
+    await expect(loadTokenizer({type: 'HuggingFaceTokenizer', model})).rejects.toThrow(
+      `tokenizer: '${model}' must have a token that ends a document, <|endoftext|> or`,
+    );
+    await expect(
+      loadTokenizer({type: 'GPT2BPETokenizer', vocabFile: 'vocab.json'}),
+    ).rejects.toThrow('--vocab-file and --merge-file must be given both or neither');
+  });
+});

@@ -1,0 +1,139 @@
+import {createReadStream, readdirSync, statSync} from 'node:fs';
+import {extname, join} from 'node:path';
+import type {Readable} from 'node:stream';
+import {assert} from '../../src/asserts';
+import type {Task} from './task';
+
+/** How an input is read: lines of JSON, or text that is one document. */
+export const INPUT_FORMATS = ['jsonl', 'text'] as const;
+export type InputFormat = (typeof INPUT_FORMATS)[number];
+
+/** What stands for the standard input. */
+export const STDIN = '-';
+
+/** One file to read, or the standard input. */
+export interface InputFile {
+  path: string;
+  format: InputFormat;
+  /** In bytes; unknown of the standard input. */
+  size?: number;
+}
+
+/** Where reading goes on: a file, and a byte in it. */
+export interface InputPosition {
+  file: number;
+  byte: number;
+}
+
+/** A part of the input, and where the next part begins. */
+export interface InputPart {
+  task: Task;
+  next: InputPosition;
+}
+
+const JSON_EXTENSIONS = ['.jsonl', '.json', '.ndjson'];
+
+/** Lines are put together to parts of so many bytes, and small text files are parts of their own. */
+const PART_BYTES = 2 ** 19;
+
+/** A text is a string in memory while it is encoded. */
+const MAX_TEXT_BYTES = 2 ** 28;
+
+/**
+ * The files of some inputs: files, folders (all files in them, in the order of their names; hidden ones
+ * are left out) or '-', the standard input.
+ *
+ * @param format Of all files; without it, by the ends of their names, and JSONL from the standard input.
+ * @throws If one is missing, or there is nothing.
+ */
+export function listInputs(paths: readonly string[], format?: InputFormat): InputFile[] {
+  const files = paths.flatMap((path) => listInput(path, format));
+  assert(files.length > 0, () => `preprocess: --input must hold a file, got none in ${paths}`);
+  const large = files.find(({format: kind, size = 0}) => kind === 'text' && size > MAX_TEXT_BYTES);
+  assert(
+    large == null,
+    () =>
+      `preprocess: text file '${large!.path}', which is one document, must have at most ` +
+      `${MAX_TEXT_BYTES} bytes, got ${large!.size}; JSONL files may have any size`,
+  );
+  return files;
+}
+
+function listInput(path: string, format?: InputFormat): InputFile[] {
+  if (path === STDIN) {
+    return [{path, format: format ?? 'jsonl'}];
+  }
+  const kind = statSync(path, {throwIfNoEntry: false});
+  assert(kind != null, () => `preprocess: --input '${path}' must exist, got none`);
+  if (kind.isDirectory()) {
+    return readdirSync(path, {withFileTypes: true})
+      .filter((entry) => !entry.name.startsWith('.') && (entry.isDirectory() || entry.isFile()))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap(({name}) => listInput(join(path, name), format));
+  }
+  const isJson = JSON_EXTENSIONS.includes(extname(path).toLowerCase());
+  return [{path, format: format ?? (isJson ? 'jsonl' : 'text'), size: kind.size}];
+}
+
+/** Reads inputs from a position on, part by part. */
+export async function* readParts(
+  files: readonly InputFile[],
+  from: InputPosition,
+  stdin: Readable = process.stdin,
+): AsyncGenerator<InputPart> {
+  for (let file = from.file; file < files.length; file++) {
+    const byte = file === from.file ? from.byte : 0;
+    const next = {file: file + 1, byte: 0};
+    const {path, format} = files[file];
+    if (format === 'jsonl') {
+      for await (const part of readLines(path, byte, stdin)) {
+        const {position, bytes} = part;
+        yield {
+          task: {kind: 'jsonl', name: path, bytes, position},
+          next: part.isLast ? next : {file, byte: position + bytes.length},
+        };
+      }
+    } else if (path === STDIN) {
+      const bytes = Buffer.concat(await stdin.toArray());
+      yield {task: {kind: 'text', name: path, bytes}, next};
+    } else {
+      yield {task: {kind: 'text', name: path}, next};
+    }
+  }
+}
+
+/** Whole lines of a file, about PART_BYTES of them at a time. */
+async function* readLines(
+  path: string,
+  from: number,
+  stdin: Readable,
+): AsyncGenerator<{bytes: Uint8Array; position: number; isLast: boolean}> {
+  const stream =
+    path === STDIN ? stdin : createReadStream(path, {start: from, highWaterMark: PART_BYTES});
+  let position = from;
+  let toSkip = path === STDIN ? from : 0;
+  let parts: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const skipped = Math.min(toSkip, chunk.length);
+    toSkip -= skipped;
+    const bytes = chunk.subarray(skipped);
+    const end = bytes.lastIndexOf(10) + 1;
+    if (end > 0 && size + end >= PART_BYTES) {
+      const whole = Buffer.concat([...parts, bytes.subarray(0, end)]);
+      yield {bytes: whole, position, isLast: false};
+      position += whole.length;
+      parts = [];
+      size = 0;
+      keep(bytes.subarray(end));
+    } else {
+      keep(bytes);
+    }
+  }
+  yield {bytes: Buffer.concat(parts), position, isLast: true};
+
+  function keep(bytes: Buffer) {
+    parts.push(bytes);
+    size += bytes.length;
+  }
+}
