@@ -73,7 +73,9 @@ class Thread {
       }
     });
     this.worker.on('error', (error) => this.fail(error as Error));
-    this.worker.on('exit', () => this.fail(new Error('preprocess: a worker ended before its work')));
+    this.worker.on('exit', () =>
+      this.fail(new Error('preprocess: a worker ended before its work')),
+    );
   }
 
   get pending(): number {
