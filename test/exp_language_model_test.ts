@@ -185,13 +185,24 @@ describe('npm start', () => {
     );
   });
 
-  it('finishes where the folder cannot be written, and says so once', () => {
-    writeFileSync(join(folder, 'run'), 'a file where the folder should be');
-    const {status, stdout, stderr} = start('--models dense');
-    expect(status).toBe(0);
-    expect(stdout).toContain('dense step 8: validation loss');
-    expect(stderr.match(/cannot be written/g)!.length).toBe(1);
-    expect(stdout).not.toContain('report.html');
+  it('refuses a folder that cannot be written, and one that another run uses', async () => {
+    writeFileSync(join(folder, 'file'), 'a file where the folder should be');
+    const refused = start('--models dense --out file');
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toMatch(/^error: run: folder 'file' must be one that can be written/);
+
+    const command = '--models dense --steps 4000';
+    const {child, printed, ended} = spawnProgram(command);
+    await printed('dense step 1/4000');
+    const second = start(command);
+    expect(second.status).toBe(1);
+    expect(second.stderr).toMatch(
+      /^error: run: folder 'run' must be used by one run at a time, but process \d+ uses it/,
+    );
+    child.kill('SIGKILL');
+    await ended();
+    // What was killed keeps nobody out.
+    expect(start('--models dense --steps 4000 --time-budget 0').status).toBe(0);
   });
 
   it('stops where the loss is no number', () => {

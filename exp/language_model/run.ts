@@ -1,11 +1,13 @@
 import {createHash} from 'node:crypto';
 import {basename, join} from 'node:path';
 import {startBackend, type StartedBackend} from '../../training/backend';
+import {peakFlops} from '../../training/peak_flops';
 import {RunFolder} from '../../training/run_folder';
+import {RunLock} from '../../training/run_lock';
 import {StopRequest} from '../../training/stop_request';
 import type {TrainingResult} from '../../training/train_language_model';
 import {type Corpus, loadCorpus} from './corpus';
-import {Interrupts} from './interrupts';
+import {Interrupts} from '../../training/interrupts';
 import {MODEL_NAMES} from './model_kind';
 import {MODEL_KINDS, type Options} from './options';
 import {writeReport} from './report';
@@ -48,10 +50,27 @@ async function trainModels(
   interrupts: Interrupts,
 ): Promise<number> {
   const folder = new RunFolder(options.out ?? join(RUNS, runName(options, corpus)));
+  const lock = RunLock.acquire(folder.path);
+  try {
+    return await trainInFolder(folder, options, corpus, backend, interrupts);
+  } finally {
+    lock.release();
+  }
+}
+
+async function trainInFolder(
+  folder: RunFolder,
+  options: Options,
+  corpus: Corpus,
+  backend: StartedBackend,
+  interrupts: Interrupts,
+): Promise<number> {
   const models = options.models.map((kind) => ({
     ...{kind, options, corpus},
+    peakFlops: peakFlops(backend.gpu, backend.precision),
     folder: folder.folder(kind),
   }));
+  models.forEach((model) => model.folder.removeLeftovers());
   if (options.fresh) {
     models.forEach(clearModel);
   }

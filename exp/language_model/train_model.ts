@@ -6,6 +6,7 @@ import {AdamWOptimizer} from '../../training/optimizers/adamw';
 import {randomWindows, validationBatches} from '../../training/batches';
 import {Checkpoints, configDifferences, type RunConfig} from '../../training/checkpoint';
 import {formatCount} from '../../training/format';
+import {TensorBoardLog} from '../../training/tensorboard/tensorboard_log';
 import {evaluateLanguageModel} from '../../training/language_model_loss';
 import type {LearningRateSchedule} from '../../training/learning_rate_schedule';
 import {MetricsLog, type MetricsRecord} from '../../training/metrics_log';
@@ -30,6 +31,8 @@ export interface ModelRun {
   options: Options;
   corpus: Corpus;
   folder: RunFolder;
+  /** The operations a second that the device has at most, where that is known. */
+  peakFlops?: number;
 }
 
 /** What a trained model came to. */
@@ -147,6 +150,8 @@ function trainingOptions(
     train: randomWindows({...text, ids: corpus.train, seed}),
     validation: validationBatches({...text, ids: corpus.validation}, evalBatches),
     config: runConfig(run),
+    peakFlops: run.peakFlops,
+    sinks: [new TensorBoardLog(folder)],
     flopsPerToken: modelFlopsPerToken(kind, options, corpus.vocabSize),
     createProgress: (firstStep) => createProgress(name, firstStep, steps),
   };

@@ -1,6 +1,6 @@
 import {constants} from 'node:os';
 import {setImmediate} from 'node:timers/promises';
-import type {StopRequest} from '../../training/stop_request';
+import type {StopRequest} from './stop_request';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
