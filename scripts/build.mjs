@@ -15,7 +15,10 @@ const TARGET = 'es2022';
 const source = (entry) => join(root, `src/${entry}.ts`);
 
 /** The API without kernels, the kernels of each backend, and all together. */
-const ENTRIES = ['index', 'core', 'cpu', 'wasm', 'webgl', 'webgpu'];
+const ENTRIES = ['index', 'core', 'cpu', 'tensorflow', 'wasm', 'webgl', 'webgpu'];
+
+/** TensorFlow.js, and the loader of the addon, which is a file of this package. */
+const EXTERNAL = /^(@tensorflow|tfjs-megablocks)\//;
 
 /** Compiles the sources, whose imports have no extension but that of JSON. */
 const typescript = {
@@ -42,7 +45,7 @@ const EXPECTED_LOGS = ['EMPTY_BUNDLE', 'CIRCULAR_DEPENDENCY'];
 function load(plugin) {
   return rollup({
     input: ENTRIES.map(source),
-    external: /^@tensorflow\//,
+    external: EXTERNAL,
     plugins: [plugin],
     onLog: (level, log, handle) => EXPECTED_LOGS.includes(log.code) || handle(level, log),
   });

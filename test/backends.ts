@@ -8,7 +8,7 @@ import {afterDeferredChecks} from './deferred';
 import {allowSoftware, boundsChecks, chosenBackends, webgpuPrecision} from './settings';
 
 /** Every backend that the tests know; one that is missing is reported as skipped, with the reason. */
-export const BACKENDS = ['cpu', 'wasm', 'webgpu', 'webgl'] as const;
+export const BACKENDS = ['cpu', 'wasm', 'tensorflow', 'webgpu', 'webgl'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
 /** Up to where a backend holds every int32; webgl has float32 textures for them, and refuses larger ones. */
@@ -19,10 +19,11 @@ export function maxInt(backendName: BackendName): number {
 /** Why a backend is missing here; undefined where it is not. `npm test` looks for what it needs. */
 function missing(backendName: BackendName): string | undefined {
   const {
+    MEGABLOCKS_TENSORFLOW: tensorflow = 'npm run setup:tensorflow brings it',
     MEGABLOCKS_WEBGPU: webgpu = 'npm test finds its driver',
     MEGABLOCKS_WEBGL: webgl = 'npm test finds a browser',
   } = process.env;
-  const found: Partial<Record<BackendName, string>> = {webgpu, webgl};
+  const found: Partial<Record<BackendName, string>> = {tensorflow, webgpu, webgl};
   const reason = found[backendName] ?? 'found';
   return reason === 'found' ? undefined : reason;
 }
@@ -68,8 +69,13 @@ function startBackend(backendName: BackendName) {
         precision: webgpuPrecision,
       }));
       device().onuncapturederror = ({error}) => gpuErrors.push(error.message);
-    } else if (!(await tf.setBackend(backendName))) {
-      throw new Error(`the ${backendName} backend did not start`);
+    } else {
+      if (backendName === 'tensorflow') {
+        await import('../src/tensorflow');
+      }
+      if (!(await tf.setBackend(backendName))) {
+        throw new Error(`the ${backendName} backend did not start`);
+      }
     }
     await tf.ready();
   });

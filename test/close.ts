@@ -9,16 +9,18 @@ const {is} = Object;
 
 /**
  * Fails unless `actual` has the shape and values of `expected`. The tolerance is relative to the
- * largest magnitude of `expected`, which is how float32 sums round; 0 demands equality.
+ * largest magnitude of `expected`, or to `magnitude` where that is larger, which is how float32 sums
+ * round; 0 demands equality.
  */
 export function expectClose(
   actual: Tensor,
   expected: ArrayLike<number> | Tensor,
   {
     tolerance = 1e-5,
+    magnitude = 0,
     shape,
     name = 'tensor',
-  }: {tolerance?: number; shape?: readonly number[]; name?: string} = {},
+  }: {tolerance?: number; magnitude?: number; shape?: readonly number[]; name?: string} = {},
 ) {
   const expectedTensor = 'dataId' in expected ? expected : undefined;
   const wantedShape = shape ?? expectedTensor?.shape;
@@ -30,6 +32,7 @@ export function expectClose(
       got,
       wanted ?? (expected as ArrayLike<number>),
       atLeastFloor(tolerance),
+      magnitude,
       name,
     ),
   );
@@ -43,10 +46,11 @@ function expectCloseValues(
   got: ArrayLike<number>,
   wanted: ArrayLike<number>,
   tolerance: number,
+  magnitude: number,
   name: string,
 ) {
   expect({[name]: got.length}).toEqual({[name]: wanted.length});
-  let scale = 0;
+  let scale = magnitude;
   for (let i = 0; i < wanted.length; i++) {
     if (isFinite(wanted[i])) {
       scale = max(scale, abs(wanted[i]));

@@ -133,6 +133,8 @@ describeEachBackend('goldens of whole layers', (backendName) => {
         return {layer, prefix, weights};
       });
 
+      // The softmax over one expert is 1, which leaves the router no gradient; TensorFlow's is 1 - 2^-24.
+      const magnitude = backendName === 'tensorflow' ? 1 : 0;
       tf.tidy(() => {
         const x = tf.variable(toTensor(tensors.x));
         const dy = toTensor(tensors.dy);
@@ -175,7 +177,7 @@ describeEachBackend('goldens of whole layers', (backendName) => {
           }
           weights.forEach((weight, name) => {
             const wanted = toTensor(tensors[`${prefix}grad.${name}`]);
-            expectClose(grads[weight.name], wanted, {tolerance: TOLERANCE, name});
+            expectClose(grads[weight.name], wanted, {tolerance: TOLERANCE, magnitude, name});
           });
         });
         tf.dispose([x, seen]);

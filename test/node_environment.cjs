@@ -7,6 +7,8 @@ const gpus = new Map();
 module.exports = class NodeEnvironmentWithWebGPU extends TestEnvironment {
   async setup() {
     await super.setup();
+    // tfjs-node's addon makes its arrays outside of the tests' realm, and tfjs tells types by instanceof.
+    Object.assign(this.global, {Float32Array, Int32Array});
     if (process.env.MEGABLOCKS_WEBGPU === 'found') {
       // Outside of Jest's module registry, which knows no ES modules.
       const {create, globals} = await import('webgpu');

@@ -1,0 +1,61 @@
+// Loads tfjs-node (or tfjs-node-gpu), and into its TensorFlow the ops of this library. What this package
+// calls `tfjs-megablocks/native`; users import `tfjs-megablocks/tensorflow`.
+require('./node_util_polyfill.cjs');
+const {existsSync} = require('node:fs');
+const {join} = require('node:path');
+
+const BACKENDS = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'];
+const ADDON = join(__dirname, 'build/megablocks.node');
+
+/** The first of the packages that is installed: its name and its exports. */
+function loadTfjsNode() {
+  for (const name of BACKENDS) {
+    try {
+      require.resolve(name);
+    } catch {
+      continue;
+    }
+    try {
+      return {name, tf: require(name)};
+    } catch (error) {
+      throw new Error(`tfjs-megablocks/tensorflow: ${name} must load, got: ${error.message}`, {
+        cause: error,
+      });
+    }
+  }
+  throw new Error(
+    `tfjs-megablocks/tensorflow: ${BACKENDS.join(' or ')} must be installed, got neither; ` +
+      'in a checkout, npm run setup:tensorflow brings one',
+  );
+}
+
+function loadAddon() {
+  if (!existsSync(ADDON)) {
+    throw new Error(
+      'tfjs-megablocks/tensorflow: the ops must be built, with a C++ compiler and CMake: ' +
+        `npm run build:native in ${join(__dirname, '..')}`,
+    );
+  }
+  try {
+    return require(ADDON);
+  } catch (error) {
+    throw new Error(
+      'tfjs-megablocks/tensorflow: the ops must fit the installed libtensorflow; build them again ' +
+        `(npm run build:native in ${join(__dirname, '..')}), got: ${error.message}`,
+      {cause: error},
+    );
+  }
+}
+
+const {name, tf} = loadTfjsNode();
+// The backend has the context in which the ops run.
+const backend = tf.findBackend('tensorflow');
+const {instructions, threads} = loadAddon();
+
+module.exports = {
+  package: name,
+  version: backend.binding.TF_Version,
+  devices: backend.isUsingGpuDevice ? ['CPU', 'GPU'] : ['CPU'],
+  instructions,
+  threads,
+};

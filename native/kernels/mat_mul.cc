@@ -1,0 +1,182 @@
+#include "mat_mul.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "../parallel.h"
+#include "../simd/simd.h"
+
+namespace megablocks {
+namespace {
+
+// A thread computes one tile of a result at a time: it packs the parts of both operands that meet in the
+// tile, kMaxDepth of the inner size at a time, into memory of its own that stays in the second-level
+// cache (256 x 256 floats of a; of b, one panel at a time).
+constexpr int64_t kMaxRows = 256;
+constexpr int64_t kMaxColumns = 1024;
+constexpr int64_t kMaxDepth = 256;
+/// Smaller tiles than these are packed more than multiplied.
+constexpr int64_t kMinRows = 48;
+constexpr int64_t kMinColumns = 128;
+/// Rows of b that are packed across all panels before the next ones: few enough for the processor to
+/// fetch each ahead.
+constexpr int64_t kPackedRows = 16;
+/// What a packed vector may write beyond its panel, in floats.
+constexpr int64_t kSlack = 16;
+
+constexpr int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_divide(a, b) * b; }
+
+/// Memory of a thread for packed panels, on the boundary of a cache line.
+class Scratch {
+ public:
+  float* get(int64_t size) {
+    if (size > size_) {
+      memory_.reset();
+      size_ = 0;
+      void* memory = nullptr;
+      if (posix_memalign(&memory, 64, size * sizeof(float)) != 0) {
+        throw std::bad_alloc();
+      }
+      memory_.reset(static_cast<float*>(memory));
+      size_ = size;
+    }
+    return memory_.get();
+  }
+
+ private:
+  struct Free {
+    void operator()(float* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<float, Free> memory_;
+  int64_t size_ = 0;
+};
+thread_local Scratch a_scratch, b_scratch;
+
+Operand from(const Operand& x, int64_t row, int64_t column) {
+  return {x.data + row * x.row_stride + column * x.column_stride, x.row_stride, x.column_stride};
+}
+
+/// c [m, n] (+)= a b for m and n that fit the scratch.
+void multiply_tile_of(
+    int64_t m, int64_t n, const Term& term, float* c, int64_t c_stride, bool accumulate) {
+  const Simd& s = simd();
+  const int64_t row_panels = ceil_divide(m, s.tile_rows);
+  const int64_t column_panels = ceil_divide(n, s.tile_columns);
+  for (int64_t begin = 0; begin < term.k; begin += kMaxDepth) {
+    const int64_t depth = std::min(kMaxDepth, term.k - begin);
+    float* packed_a = a_scratch.get(row_panels * s.tile_rows * depth + kSlack);
+    float* packed_b = b_scratch.get(column_panels * s.tile_columns * depth + kSlack);
+    for (int64_t l = 0; l < depth; l += kPackedRows) {
+      const int64_t rows = std::min(kPackedRows, depth - l);
+      for (int64_t j = 0; j < column_panels; j++) {
+        const int64_t column = j * s.tile_columns;
+        const Operand b = from(term.b, begin + l, column);
+        s.pack_b(rows, std::min(s.tile_columns, n - column), b.data, b.row_stride, b.column_stride,
+                 packed_b + (j * depth + l) * s.tile_columns);
+      }
+    }
+    // Panels of rows are equally high, so that none is left with a row or two.
+    const auto first_row = [&](int64_t panel) { return m * panel / row_panels; };
+    for (int64_t i = 0; i < row_panels; i++) {
+      const Operand a = from(term.a, first_row(i), begin);
+      s.pack_a(first_row(i + 1) - first_row(i), depth, a.data, a.row_stride, a.column_stride,
+               packed_a + i * s.tile_rows * depth);
+    }
+    for (int64_t j = 0; j < column_panels; j++) {
+      const int64_t column = j * s.tile_columns;
+      for (int64_t i = 0; i < row_panels; i++) {
+        s.multiply_tile(first_row(i + 1) - first_row(i), std::min(s.tile_columns, n - column), depth,
+                        packed_a + i * s.tile_rows * depth, packed_b + j * s.tile_columns * depth,
+                        c + first_row(i) * c_stride + column, c_stride, accumulate || begin > 0);
+      }
+    }
+  }
+}
+
+void zero(int64_t m, int64_t n, float* c, int64_t c_stride) {
+  for (int64_t i = 0; i < m; i++) {
+    std::memset(c + i * c_stride, 0, n * sizeof(float));
+  }
+}
+
+/// The tiles into which one product is split.
+struct Tiles {
+  int64_t rows, columns;
+  int64_t across(const Product& p) const { return ceil_divide(p.n, columns); }
+  int64_t count(const Product& p) const { return ceil_divide(p.m, rows) * across(p); }
+};
+
+/// Tiles that are as large as the cache allows, equally large within a product, and enough of them to
+/// keep every thread busy to the end.
+std::vector<Tiles> choose_tiles(const std::vector<Product>& products) {
+  int64_t max_rows = kMaxRows, max_columns = kMaxColumns;
+  const int64_t wanted = num_threads() == 1 ? 1 : 4 * num_threads();
+  for (;;) {
+    std::vector<Tiles> tiles;
+    int64_t count = 0;
+    for (const Product& p : products) {
+      const int64_t down = std::max<int64_t>(1, ceil_divide(p.m, max_rows));
+      const int64_t across = std::max<int64_t>(1, ceil_divide(p.n, max_columns));
+      tiles.push_back({std::max<int64_t>(1, ceil_divide(p.m, down)),
+                       round_up(std::max<int64_t>(1, ceil_divide(p.n, across)), simd().tile_columns)});
+      count += tiles.back().count(p);
+    }
+    if (count >= wanted || (max_rows <= kMinRows && max_columns <= kMinColumns)) {
+      return tiles;
+    }
+    (max_columns > kMinColumns && max_columns >= max_rows ? max_columns : max_rows) /= 2;
+    max_rows = std::max(max_rows, kMinRows);
+  }
+}
+
+}  // namespace
+
+void multiply(const std::vector<Product>& products, const std::vector<Term>& terms) {
+  const std::vector<Tiles> tiles = choose_tiles(products);
+  std::vector<int64_t> ends;
+  int64_t count = 0;
+  for (size_t i = 0; i < products.size(); i++) {
+    ends.push_back(count += products[i].m > 0 && products[i].n > 0 ? tiles[i].count(products[i]) : 0);
+  }
+  parallel_for(count, [&](int64_t task) {
+    const size_t i = std::upper_bound(ends.begin(), ends.end(), task) - ends.begin();
+    const Product& p = products[i];
+    const Tiles& t = tiles[i];
+    const int64_t tile = task - (i == 0 ? 0 : ends[i - 1]);
+    const int64_t row = tile / t.across(p) * t.rows, column = tile % t.across(p) * t.columns;
+    const int64_t m = std::min(t.rows, p.m - row), n = std::min(t.columns, p.n - column);
+    float* c = p.c + row * p.c_stride + column;
+    bool accumulate = false;
+    for (int64_t l = p.first_term; l < p.first_term + p.num_terms; l++) {
+      const Term& term = terms[l];
+      if (term.k > 0) {
+        multiply_tile_of(m, n, {from(term.a, row, 0), from(term.b, 0, column), term.k}, c, p.c_stride,
+                         accumulate);
+        accumulate = true;
+      }
+    }
+    if (!accumulate) {
+      zero(m, n, c, p.c_stride);
+    }
+  });
+}
+
+void multiply_here(
+    int64_t m, int64_t n, const Term& term, float* c, int64_t c_stride, bool accumulate) {
+  if (term.k == 0 && !accumulate) {
+    zero(m, n, c, c_stride);
+  }
+  for (int64_t row = 0; row < m; row += kMaxRows) {
+    for (int64_t column = 0; column < n; column += kMaxColumns) {
+      multiply_tile_of(std::min(kMaxRows, m - row), std::min(kMaxColumns, n - column),
+                       {from(term.a, row, 0), from(term.b, 0, column), term.k},
+                       c + row * c_stride + column, c_stride, accumulate);
+    }
+  }
+}
+
+}  // namespace megablocks

@@ -1,0 +1,202 @@
+#include "op_kernel.h"
+
+#include <new>
+
+namespace megablocks {
+
+int64_t size_of(const Shape& shape) {
+  int64_t size = 1;
+  for (int64_t dim : shape) size *= dim;
+  return size;
+}
+
+std::string text_of(const Shape& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); i++) {
+    text += (i > 0 ? "," : "") + (shape[i] < 0 ? "*" : std::to_string(shape[i]));
+  }
+  return text + "]";
+}
+
+template <typename T>
+int64_t Input<T>::size() const {
+  return size_of(shape);
+}
+template struct Input<float>;
+template struct Input<int32_t>;
+
+Attributes::Attributes(TF_OpKernelConstruction* construction)
+    : construction_(construction), status_(TF_NewStatus()) {}
+Attributes::~Attributes() { TF_DeleteStatus(status_); }
+
+void Attributes::check(const char* name) {
+  if (TF_GetCode(status_) != TF_OK) {
+    throw InvalidInput(std::string("attribute ") + name + ": " + TF_Message(status_));
+  }
+}
+
+int64_t Attributes::integer(const char* name) {
+  int32_t value = 0;
+  TF_OpKernelConstruction_GetAttrInt32(construction_, name, &value, status_);
+  check(name);
+  return value;
+}
+
+float Attributes::number(const char* name) {
+  float value = 0;
+  TF_OpKernelConstruction_GetAttrFloat(construction_, name, &value, status_);
+  check(name);
+  return value;
+}
+
+bool Attributes::boolean(const char* name) {
+  unsigned char value = 0;
+  TF_OpKernelConstruction_GetAttrBool(construction_, name, &value, status_);
+  check(name);
+  return value != 0;
+}
+
+std::string Attributes::word(const char* name) {
+  char value[32] = {};
+  TF_OpKernelConstruction_GetAttrString(construction_, name, value, sizeof value - 1, status_);
+  check(name);
+  return value;
+}
+
+int Attributes::choice(const char* name, std::initializer_list<const char*> choices) {
+  const std::string value = word(name);
+  int place = 0;
+  std::string all;
+  for (const char* candidate : choices) {
+    if (value == candidate) return place;
+    all += std::string(place++ > 0 ? ", '" : "'") + candidate + "'";
+  }
+  throw InvalidInput(std::string(name) + " must be one of " + all + ", got '" + value + "'");
+}
+
+Context::Context(TF_OpKernelContext* context, const char* op)
+    : context_(context), op_(op), status_(TF_NewStatus()) {}
+
+Context::~Context() {
+  for (TF_Tensor* tensor : tensors_) TF_DeleteTensor(tensor);
+  TF_DeleteStatus(status_);
+}
+
+void Context::require(bool condition, const std::string& message) const {
+  if (!condition) throw InvalidInput(message);
+}
+
+int Context::num_inputs() const { return TF_NumInputs(context_); }
+
+TF_Tensor* Context::input(int index, const char* name, TF_DataType type, const Shape* shape) {
+  TF_Tensor* tensor = nullptr;
+  TF_GetInput(context_, index, &tensor, status_);
+  require(TF_GetCode(status_) == TF_OK, std::string(name) + ": " + TF_Message(status_));
+  tensors_.push_back(tensor);
+  require(TF_TensorType(tensor) == type,
+          std::string(name) + " must be " + (type == TF_FLOAT ? "float32" : "int32"));
+  if (shape != nullptr) {
+    bool fits = TF_NumDims(tensor) == static_cast<int>(shape->size());
+    Shape actual;
+    for (int axis = 0; axis < TF_NumDims(tensor); axis++) {
+      actual.push_back(TF_Dim(tensor, axis));
+      fits = fits && ((*shape)[axis] < 0 || (*shape)[axis] == actual[axis]);
+    }
+    require(fits, std::string(name) + " must have shape " + text_of(*shape) + ", got " + text_of(actual));
+  }
+  return tensor;
+}
+
+namespace {
+template <typename T>
+Input<T> view(const TF_Tensor* tensor) {
+  Shape shape;
+  for (int axis = 0; axis < TF_NumDims(tensor); axis++) shape.push_back(TF_Dim(tensor, axis));
+  return {static_cast<const T*>(TF_TensorData(tensor)), shape};
+}
+}  // namespace
+
+Input<float> Context::floats(int index, const char* name, const Shape& shape) {
+  return view<float>(input(index, name, TF_FLOAT, &shape));
+}
+Input<int32_t> Context::ints(int index, const char* name, const Shape& shape) {
+  return view<int32_t>(input(index, name, TF_INT32, &shape));
+}
+Input<float> Context::floats(int index, const char* name) {
+  return view<float>(input(index, name, TF_FLOAT, nullptr));
+}
+Input<int32_t> Context::ints(int index, const char* name) {
+  return view<int32_t>(input(index, name, TF_INT32, nullptr));
+}
+
+Input<int32_t> Context::words(int index, const char* name, TF_DataType* type) {
+  TF_Tensor* tensor = nullptr;
+  TF_GetInput(context_, index, &tensor, status_);
+  require(TF_GetCode(status_) == TF_OK, std::string(name) + ": " + TF_Message(status_));
+  tensors_.push_back(tensor);
+  *type = TF_TensorType(tensor);
+  require(*type == TF_FLOAT || *type == TF_INT32, std::string(name) + " must be float32 or int32");
+  return view<int32_t>(tensor);
+}
+
+void* Context::output(int index, const Shape& shape, TF_DataType type) {
+  // Both types take four bytes. What does not fit the address space must not wrap around.
+  int64_t size = 1;
+  for (int64_t dim : shape) {
+    require(dim >= 0, "output " + std::to_string(index) + " would have shape " + text_of(shape));
+    require(!__builtin_mul_overflow(size, dim, &size) && size <= INT64_MAX / 4,
+            "output " + std::to_string(index) + " of shape " + text_of(shape) + " is too large");
+  }
+  TF_Tensor* tensor =
+      TF_AllocateOutput(context_, index, type, shape.data(), shape.size(), 4 * size, status_);
+  if (TF_GetCode(status_) != TF_OK || tensor == nullptr ||
+      (size > 0 && TF_TensorData(tensor) == nullptr)) {
+    if (tensor != nullptr) TF_DeleteTensor(tensor);
+    throw std::bad_alloc();
+  }
+  tensors_.push_back(tensor);
+  return TF_TensorData(tensor);
+}
+
+float* Context::output_floats(int index, const Shape& shape) {
+  return static_cast<float*>(output(index, shape, TF_FLOAT));
+}
+int32_t* Context::output_ints(int index, const Shape& shape) {
+  return static_cast<int32_t*>(output(index, shape, TF_INT32));
+}
+int32_t* Context::output_words(int index, const Shape& shape, TF_DataType type) {
+  return static_cast<int32_t*>(output(index, shape, type));
+}
+
+namespace internal {
+namespace {
+struct Status {
+  TF_Status* status = TF_NewStatus();
+  ~Status() { TF_DeleteStatus(status); }
+};
+}  // namespace
+
+void fail_construction(
+    TF_OpKernelConstruction* construction, const char* op, const std::exception& error) {
+  Status s;
+  TF_SetStatus(s.status, TF_INVALID_ARGUMENT, (std::string(op) + ": " + error.what()).c_str());
+  TF_OpKernelConstruction_Failure(construction, s.status);
+}
+
+void fail(TF_OpKernelContext* context, const char* op) {
+  Status s;
+  const std::string prefix = std::string(op) + ": ";
+  try {
+    throw;
+  } catch (const InvalidInput& error) {
+    TF_SetStatus(s.status, TF_INVALID_ARGUMENT, (prefix + error.what()).c_str());
+  } catch (const std::bad_alloc&) {
+    TF_SetStatus(s.status, TF_RESOURCE_EXHAUSTED, (prefix + "out of memory").c_str());
+  } catch (const std::exception& error) {
+    TF_SetStatus(s.status, TF_INTERNAL, (prefix + error.what()).c_str());
+  }
+  TF_OpKernelContext_Failure(context, s.status);
+}
+}  // namespace internal
+
+}  // namespace megablocks

@@ -1,0 +1,7 @@
+// What every processor of the target has: SSE2 or NEON. 4 rows of 2 vectors.
+#define MEGABLOCKS_LANES 4
+#define MEGABLOCKS_TILE_ROWS 4
+#define MEGABLOCKS_TILE_VECTORS 2
+#define MEGABLOCKS_SIMD_NAME "baseline"
+#define MEGABLOCKS_SIMD_TABLE kBaseline
+#include "simd_impl.h"

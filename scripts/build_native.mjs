@@ -1,0 +1,84 @@
+// `npm run build:native`: builds native/, the op library for tfjs-node or tfjs-node-gpu, whichever is
+// installed, against the libtensorflow that it has. Arguments go to CMake's configuration.
+import {cpus} from 'node:os';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import {dirname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {compiler, exists, nodeIncludeDir, run, tfjsNode} from './native_util.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const native = join(root, 'native');
+
+/** Where native/index.cjs looks for the addon. */
+const TARGET = join(native, 'build/megablocks.node');
+
+/**
+ * Builds the addon, unless it is newer than its sources and libtensorflow.
+ *
+ * @throws If something is missing; the message says what.
+ */
+export function buildNative(cmakeArguments = []) {
+  const libraries = libtensorflow();
+  if (cmakeArguments.length === 0 && isUpToDate(libraries)) {
+    return;
+  }
+  if (!exists('cmake')) {
+    throw new Error('CMake must be installed, 3.18 or newer');
+  }
+  console.log('Building the TensorFlow ops ...');
+  const build = join(native, 'build/cmake');
+  const define = (name, value) => `-D${name}=${value}`;
+  const definitions = [
+    define('CMAKE_CXX_COMPILER', compiler()),
+    define('TENSORFLOW_LIB_DIR', libraries),
+    define('NODE_INCLUDE_DIR', nodeIncludeDir(root)),
+  ];
+  // CMake remembers the compiler and the libraries of a build that may be out of date.
+  rmSync(build, {recursive: true, force: true});
+  mkdirSync(build, {recursive: true});
+  run('cmake', ['-S', native, '-B', build, ...definitions, ...cmakeArguments], root);
+  run('cmake', ['--build', build, '--parallel', String(cpus().length)], root);
+  // Beside and renamed: a process may have the old one open.
+  const temporary = `${TARGET}.${process.pid}.tmp`;
+  copyFileSync(join(build, 'megablocks.node'), temporary);
+  renameSync(temporary, TARGET);
+}
+
+/** The folder of libtensorflow. */
+function libtensorflow() {
+  const folder = tfjsNode(root);
+  if (folder == null) {
+    throw new Error('@tensorflow/tfjs-node or @tensorflow/tfjs-node-gpu must be installed');
+  }
+  const libraries = join(folder, 'deps/lib');
+  if (!existsSync(libraries)) {
+    throw new Error(`${folder} has no libtensorflow: npm run setup:tensorflow brings one`);
+  }
+  return libraries;
+}
+
+function isUpToDate(libraries) {
+  const sources = readdirSync(native, {recursive: true, withFileTypes: true})
+    .filter((entry) => entry.isFile() && /\.(cc|h)$|^CMakeLists.txt$/.test(entry.name))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .filter((path) => !/[\\/]native[\\/](build|deps)[\\/]/.test(path));
+  const times = [...sources, libraries].map((path) => statSync(path).mtimeMs);
+  return existsSync(TARGET) && statSync(TARGET).mtimeMs > Math.max(...times);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    buildNative(process.argv.slice(2));
+  } catch (error) {
+    console.error(`build:native: ${error.message}`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,79 @@
+// What building native code takes: where its parts are, and which of them are missing.
+import {spawnSync} from 'node:child_process';
+import {existsSync} from 'node:fs';
+import {createRequire} from 'node:module';
+import {dirname, join} from 'node:path';
+
+/** Runs a command, with its output shown where it fails. */
+export function run(command, args, cwd) {
+  const {status, stdout, stderr, error} = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+    maxBuffer: 2 ** 28,
+  });
+  if (status !== 0) {
+    const reason = error?.message ?? `${stdout}\n${stderr}`.trim().slice(-4000);
+    throw new Error(`${command} ${args[0] ?? ''} failed: ${reason}`);
+  }
+  return stdout;
+}
+
+/** Whether a command is there. */
+export function exists(command) {
+  return spawnSync(command, ['--version'], {stdio: 'ignore'}).status === 0;
+}
+
+/** The C++ compiler: CXX, or the one the system has. */
+export function compiler() {
+  const found = [process.env.CXX, 'c++', 'g++', 'clang++'].find((name) => name && exists(name));
+  if (found == null) {
+    throw new Error('a C++ compiler must be installed, such as g++ or clang++; CXX can name it');
+  }
+  return found;
+}
+
+/** The folder of node_api.h, which comes with Node.js; else of the package node-api-headers. */
+export function nodeIncludeDir(root) {
+  const folders = [join(dirname(dirname(process.execPath)), 'include/node'), '/usr/include/node'];
+  try {
+    const require = createRequire(join(root, 'package.json'));
+    folders.push(require('node-api-headers').include_dir);
+  } catch {
+    // It is not needed where Node.js has its headers.
+  }
+  const found = folders.find((folder) => existsSync(join(folder, 'node_api.h')));
+  if (found == null) {
+    throw new Error(
+      "node_api.h must be there: install the headers of Node.js, or npm's package node-api-headers",
+    );
+  }
+  return found;
+}
+
+/** The folder of tfjs-node or of tfjs-node-gpu as `root` sees it; undefined where there is neither. */
+export function tfjsNode(root) {
+  const require = createRequire(join(root, 'package.json'));
+  for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
+    try {
+      return dirname(require.resolve(`${name}/package.json`));
+    } catch {
+      // The other one may be there.
+    }
+  }
+  return undefined;
+}
+
+/** Loads a module in a process of its own; says what went wrong, or nothing. */
+export function whyNotLoading(name, root) {
+  const polyfill = join(root, 'native/node_util_polyfill.cjs');
+  const {status, stderr, signal} = spawnSync(
+    process.execPath,
+    ['--require', polyfill, '--eval', `require(${JSON.stringify(name)})`],
+    {cwd: root, encoding: 'utf8', env: {...process.env, TF_CPP_MIN_LOG_LEVEL: '2'}},
+  );
+  if (status === 0) {
+    return undefined;
+  }
+  return /^\w*Error.*$/m.exec(stderr)?.[0] ?? (signal ? `it ended by ${signal}` : stderr.trim());
+}

@@ -1,0 +1,8 @@
+import {Dds, type DdsInputs, type SparseAttrs} from '../../kernel_names';
+import {SPARSE_PRODUCT_ATTRS} from './sparse_attrs';
+import {tensorflowKernel} from './tensorflow_util';
+
+export const ddsConfig = tensorflowKernel<DdsInputs, SparseAttrs>(Dds, {
+  inputs: ['a', 'values', 'rowIndices', 'columnIndices'],
+  attrs: SPARSE_PRODUCT_ATTRS,
+});

@@ -1,0 +1,8 @@
+import {Dsd, type DsdInputs, type SparseAttrs} from '../../kernel_names';
+import {SPARSE_PRODUCT_ATTRS} from './sparse_attrs';
+import {tensorflowKernel} from './tensorflow_util';
+
+export const dsdConfig = tensorflowKernel<DsdInputs, SparseAttrs>(Dsd, {
+  inputs: ['values', 'b', 'rowIndices', 'columnIndices'],
+  attrs: SPARSE_PRODUCT_ATTRS,
+});

@@ -1,0 +1,6 @@
+import {Embedding, type EmbeddingInputs} from '../../kernel_names';
+import {tensorflowKernel} from './tensorflow_util';
+
+export const embeddingConfig = tensorflowKernel<EmbeddingInputs, object>(Embedding, {
+  inputs: ['table', 'indices'],
+});
