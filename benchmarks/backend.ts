@@ -17,6 +17,10 @@ export interface StartedBackend {
 
 const STARTERS: Record<string, (precision: Precision) => Promise<StartedBackend>> = {
   cpu: () => startTfjs('cpu'),
+  tensorflow: async () => {
+    await import('../src/tensorflow');
+    return startTfjs('tensorflow');
+  },
   wasm: () => startTfjs('wasm'),
   webgpu: startWebGPU,
 };

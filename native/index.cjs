@@ -1,4 +1,4 @@
-// Loads tfjs-node (or tfjs-node-gpu), and into its TensorFlow the ops of this library. What this package
+// Loads tfjs-node or tfjs-node-gpu, and into its TensorFlow the ops of this library. What this package
 // calls `tfjs-megablocks/native`; users import `tfjs-megablocks/tensorflow`.
 require('./node_util_polyfill.cjs');
 const {existsSync} = require('node:fs');
@@ -47,15 +47,19 @@ function loadAddon() {
   }
 }
 
-const {name, tf} = loadTfjsNode();
-// The backend has the context in which the ops run.
-const backend = tf.findBackend('tensorflow');
-const {instructions, threads} = loadAddon();
+/** Loads both, and tells what was found. A failure is an error that says what is missing. */
+function loadNative() {
+  const {name, tf} = loadTfjsNode();
+  // The backend has the context in which the ops run.
+  const backend = tf.findBackend('tensorflow');
+  const {instructions, threads} = loadAddon();
+  return {
+    package: name,
+    version: backend.binding.TF_Version,
+    devices: backend.isUsingGpuDevice ? ['CPU', 'GPU'] : ['CPU'],
+    instructions,
+    threads,
+  };
+}
 
-module.exports = {
-  package: name,
-  version: backend.binding.TF_Version,
-  devices: backend.isUsingGpuDevice ? ['CPU', 'GPU'] : ['CPU'],
-  instructions,
-  threads,
-};
+module.exports = {loadNative};

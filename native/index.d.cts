@@ -1,8 +1,7 @@
-declare const native: {
+export declare function loadNative(): {
   package: string;
   version: string;
   devices: ('CPU' | 'GPU')[];
   instructions: string;
   threads: number;
 };
-export = native;

@@ -64,12 +64,12 @@ export function tfjsNode(root) {
   return undefined;
 }
 
-/** Loads a module in a process of its own; says what went wrong, or nothing. */
-export function whyNotLoading(name, root) {
+/** Evaluates code in a process of its own; says what went wrong, or nothing. */
+function whyNotRunning(code, root) {
   const polyfill = join(root, 'native/node_util_polyfill.cjs');
   const {status, stderr, signal} = spawnSync(
     process.execPath,
-    ['--require', polyfill, '--eval', `require(${JSON.stringify(name)})`],
+    ['--require', polyfill, '--eval', code],
     {cwd: root, encoding: 'utf8', env: {...process.env, TF_CPP_MIN_LOG_LEVEL: '2'}},
   );
   if (status === 0) {
@@ -77,3 +77,9 @@ export function whyNotLoading(name, root) {
   }
   return /^\w*Error.*$/m.exec(stderr)?.[0] ?? (signal ? `it ended by ${signal}` : stderr.trim());
 }
+
+/** Why tfjs-node does not load; undefined where it does. */
+export const whyNoTfjsNode = (root) => whyNotRunning("require('@tensorflow/tfjs-node')", root);
+
+/** Why this library's ops do not load into it; undefined where they do. */
+export const whyNoOps = (root) => whyNotRunning("require('./native/index.cjs').loadNative()", root);

@@ -15,7 +15,7 @@ import {
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {buildNative} from './build_native.mjs';
-import {compiler, nodeIncludeDir, run, tfjsNode, whyNotLoading} from './native_util.mjs';
+import {compiler, nodeIncludeDir, run, tfjsNode, whyNoOps, whyNoTfjsNode} from './native_util.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -38,10 +38,10 @@ export function setupTensorFlow() {
     const flags = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--no-progress'];
     run('npm', ['install', ...flags, TFJS_NODE], root);
   }
-  if (whyNotLoading('@tensorflow/tfjs-node', root) != null) {
+  if (whyNoTfjsNode(root) != null) {
     provideLibtensorflow();
     compileBinding(tfjsNode(root));
-    const problem = whyNotLoading('@tensorflow/tfjs-node', root);
+    const problem = whyNoTfjsNode(root);
     if (problem != null) {
       throw new Error(`tfjs-node does not load: ${problem}`);
     }
@@ -132,7 +132,7 @@ function compileBinding(folder) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     setupTensorFlow();
-    const problem = whyNotLoading(join(root, 'native/index.cjs'), root);
+    const problem = whyNoOps(root);
     if (problem != null) {
       throw new Error(problem);
     }

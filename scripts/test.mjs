@@ -7,6 +7,7 @@ import {fileURLToPath} from 'node:url';
 import {chromium} from './chromium.mjs';
 import {installIfNeeded} from './install_if_needed.mjs';
 import {softwareGpu} from './software_gpu.mjs';
+import {tensorflow} from './tensorflow.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -20,11 +21,17 @@ async function runJest(args) {
   if (browser.missing != null) {
     console.warn(`Chromium is skipped: ${browser.missing}`);
   }
+  const tfjsNode = tensorflow();
+  if (tfjsNode.missing != null) {
+    console.warn(`tensorflow is skipped: ${tfjsNode.missing}`);
+  }
   const env = {
     ...process.env,
+    MEGABLOCKS_TENSORFLOW: tfjsNode.missing ?? 'found',
     MEGABLOCKS_WEBGPU: gpu.missing ?? 'found',
     MEGABLOCKS_CHROMIUM: JSON.stringify(browser),
     ...gpu.env,
+    ...tfjsNode.env,
   };
   const jest = spawn(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args], {
     cwd: root,

@@ -1,4 +1,4 @@
-import native from 'tfjs-megablocks/native';
+import {loadNative} from 'tfjs-megablocks/native';
 import './kernels/tensorflow/register_all_kernels';
 
 // What `tfjs-megablocks/tensorflow` exports: importing it loads tfjs-node (or tfjs-node-gpu) and this
@@ -31,4 +31,4 @@ export interface TensorFlowInfo {
  * The import throws where tfjs-node is missing or does not load, where the ops have not been built
  * (`npm run build:native`), and where they do not fit its libtensorflow; the message says what to do.
  */
-export const tensorflow: TensorFlowInfo = native;
+export const tensorflow: TensorFlowInfo = loadNative();

@@ -113,10 +113,13 @@ main();
 const PRINTED = '12,12\ntrue';
 
 /** What the package has an entry for beside itself. */
-const ENTRIES = ['core', 'cpu', 'wasm', 'webgl', 'webgpu'];
+const ENTRIES = ['core', 'cpu', 'tensorflow', 'wasm', 'webgl', 'webgpu'];
 
 test('the tarball holds the builds and the documents, and nothing else', () => {
-  const others = packedFiles.filter((file) => !/^dist\/(esm|cjs|types)\//.test(file));
+  const sources = /^(dist\/(esm|cjs|types)|native|native\/(kernels|ops|simd))\/[^/]+$/;
+  const others = packedFiles.filter(
+    (file) => !/^dist\/(esm|cjs)\//.test(file) && !sources.test(file),
+  );
   expect(others.sort()).toEqual([
     'CHANGELOG.md',
     'LICENSE',
@@ -124,6 +127,8 @@ test('the tarball holds the builds and the documents, and nothing else', () => {
     'dist/megablocks.min.js',
     'dist/megablocks.min.js.map',
     'package.json',
+    'scripts/build_native.mjs',
+    'scripts/native_util.mjs',
   ]);
   const folders = packedFiles.map((file) => /^dist\/(?:esm|cjs)\/(\w+)/.exec(file)?.[1]);
   const rooms = ['layers', 'models', 'ops', 'src', 'training'];
@@ -134,7 +139,7 @@ test('every entry has its files', () => {
   const {exports} = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   expect(Object.keys(exports)).toEqual([
     ...['.', ...ENTRIES.map((name) => `./${name}`)],
-    ...['./megablocks.min.js', './package.json'],
+    ...['./native', './megablocks.min.js', './package.json'],
   ]);
   const files = (entry: string | object): string[] =>
     typeof entry === 'string' ? [entry.slice(2)] : Object.values(entry).flatMap(files);
@@ -142,10 +147,12 @@ test('every entry has its files', () => {
 });
 
 const PEERS = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers'];
+/** The loader of the TensorFlow ops, a file of the package. */
+const NATIVE = 'tfjs-megablocks/native';
 
 test.each([
-  ['esm', /^dist\/esm\/.*\.js$/, ['@tensorflow/tfjs-backend-webgpu', ...PEERS]],
-  ['cjs', /^dist\/cjs\/.*\.cjs$/, ['@tensorflow/tfjs-backend-webgpu', ...PEERS]],
+  ['esm', /^dist\/esm\/.*\.js$/, ['@tensorflow/tfjs-backend-webgpu', ...PEERS, NATIVE]],
+  ['cjs', /^dist\/cjs\/.*\.cjs$/, ['@tensorflow/tfjs-backend-webgpu', ...PEERS, NATIVE]],
   ['types', /^dist\/types\/.*ts$/, PEERS],
 ])('%s imports the peers and no more', (_, pattern, peers) => {
   const packages = packedFiles
@@ -367,7 +374,8 @@ describeWithWebGPU(`webgpu${hasWebGPU ? '' : ` (${MEGABLOCKS_WEBGPU})`}`, () => 
   });
 });
 
-test.each(ENTRIES.filter((name) => name !== 'core'))(
+// The kernels of tensorflow are in an addon, which no bundler takes.
+test.each(ENTRIES.filter((name) => !['core', 'tensorflow'].includes(name)))(
   "a bundler keeps %s's kernels and no others, even when nothing else is used",
   async (backend) => {
     write(
@@ -395,6 +403,24 @@ test.each(ENTRIES.filter((name) => name !== 'core'))(
     expect([...backends]).toEqual([backend]);
   },
 );
+
+test.each(['import', 'require'])('tensorflow says what is missing (%s)', (how) => {
+  const program = `
+    import {createRequire} from 'node:module';
+    const require = createRequire(import.meta.url);
+    try {
+      await (${how}('tfjs-megablocks/tensorflow'));
+    } catch ({message}) {
+      console.log(message);
+    }`;
+  const {status, stdout} = runProgram(`tensorflow_${how}.mjs`, program);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(
+    process.env.MEGABLOCKS_TENSORFLOW === 'found'
+      ? /^tfjs-megablocks\/tensorflow: the ops must be built, .*: npm run build:native in /
+      : /^tfjs-megablocks\/tensorflow: .*tfjs-node.* must be installed, got neither/,
+  );
+});
 
 test('a bundler leaves out the ops that are not used', async () => {
   write('source.mjs', "import {sort} from 'tfjs-megablocks/core'; console.log(sort.name);");

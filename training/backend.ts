@@ -19,6 +19,8 @@ export interface StartedBackend {
   name: string;
   /** What a GPU calls itself. */
   gpu?: string;
+  /** What else is worth knowing of it. */
+  details?: string;
   /** How products multiply. */
   precision: Precision;
   /** A line that says what it is, and why not a faster one. */
@@ -27,7 +29,7 @@ export interface StartedBackend {
   dispose: () => void;
 }
 
-type Started = Pick<StartedBackend, 'gpu' | 'precision' | 'dispose'>;
+type Started = Pick<StartedBackend, 'gpu' | 'details' | 'precision' | 'dispose'>;
 type Starter = (options: BackendOptions) => Promise<Started>;
 
 /** How each backend starts: it is loaded only when it is asked for. Faster ones come first. */
@@ -36,12 +38,21 @@ const STARTERS: Record<string, Starter> = {
     const {adapter, ...setup} = await setupWebGPU({precision, allowSoftware});
     return {gpu: adapter, precision: setup.precision, dispose: setup.dispose};
   },
+  tensorflow: async () => {
+    const {tensorflow} = await import('../src/tensorflow');
+    const {version, instructions, threads} = tensorflow;
+    const details = `TensorFlow ${version}, ops of ${instructions} on ${threads} threads`;
+    return {details, ...(await startTfjs('tensorflow', () => Promise.resolve()))};
+  },
   wasm: () => startTfjs('wasm', () => import('@tensorflow/tfjs-backend-wasm')),
   cpu: () => startTfjs('cpu', () => import('@tensorflow/tfjs-backend-cpu')),
 };
 
 /** Any of the backends. */
 const AUTO = 'auto';
+
+/** What takes the place of no other backend: it must be asked for. */
+const ONLY_BY_NAME = ['tensorflow'];
 
 /** What a run can ask for: 'auto', the fastest that starts, or one of the backends. */
 export const BACKENDS = [AUTO, ...Object.keys(STARTERS)];
@@ -61,7 +72,7 @@ export async function startBackend(
   options: BackendOptions = {},
 ): Promise<StartedBackend> {
   const {precision: wanted = 'float32', warn = console.warn} = options;
-  const all = Object.keys(STARTERS);
+  const all = Object.keys(STARTERS).filter((one) => one === name || !ONLY_BY_NAME.includes(one));
   const problems: string[] = [];
   for (const candidate of all.slice(Math.max(0, all.indexOf(name)))) {
     const started = await tryBackend(candidate, name === AUTO, options);
@@ -81,8 +92,10 @@ export async function startBackend(
   throw new Error(`backend: ${problems.join('; ')}`);
 }
 
-function describe(name: string, {gpu, precision}: Started, problems: string[]): string {
-  const where = gpu == null ? name : `${name} (${gpu}, products in ${precision})`;
+function describe(name: string, started: Started, problems: string[]): string {
+  const {gpu, precision, details} = started;
+  const about = gpu == null ? details : `${gpu}, products in ${precision}`;
+  const where = about == null ? name : `${name} (${about})`;
   return `Computing on ${where}${problems.length > 0 ? `; ${problems.join('; ')}` : ''}.`;
 }
 

@@ -1,0 +1,244 @@
+import {spawnSync} from 'node:child_process';
+import {dirname} from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import {
+  CausalAttention,
+  GroupedMatMul,
+  Gather,
+  LayerNorm,
+  Sdd,
+  Sort,
+  TopKIndices,
+} from '../src/kernel_names';
+import type {TensorFlowBackend} from '../src/kernels/tensorflow/tensorflow_util';
+import {describeEachBackend} from './backends';
+import {expectClose} from './close';
+import {random} from './random';
+
+// What only this backend has: ops that TensorFlow calls, in native code. Whatever they are called with,
+// the process stays alive and the next op works.
+
+const root = dirname(__dirname);
+
+describeEachBackend(
+  'native ops',
+  () => {
+    const float = (...shape: number[]) => tf.zeros(shape);
+    const int = (...values: number[]) => tf.tensor1d(values, 'int32');
+
+    /** Runs an op past the checks of this library. */
+    function execute(name: string, inputs: tf.Tensor[], attrs: Record<string, unknown> = {}) {
+      const backend = tf.backend() as unknown as TensorFlowBackend;
+      const types = {boolean: 'TF_ATTR_BOOL', number: 'TF_ATTR_INT', string: 'TF_ATTR_STRING'};
+      const list = Object.entries(attrs).map(([name, value]) => ({
+        name,
+        type: backend.binding[types[typeof value as keyof typeof types]],
+        value,
+      }));
+      return backend.executeMultipleOutputs(name, list, inputs, name === Sort ? 2 : 1);
+    }
+
+    const plain = {transposeA: false, transposeB: false};
+    const sparse = {...plain, sparseRows: 4, sparseColumns: 4, blockSize: 2};
+    test.each<[string, string, () => tf.Tensor[], Record<string, unknown>, RegExp]>([
+      [
+        'a rank',
+        GroupedMatMul,
+        () => [float(4), float(1, 2, 3), int(4)],
+        plain,
+        /a must have shape \[\*,\*\], got \[4\]/,
+      ],
+      [
+        'an inner size',
+        GroupedMatMul,
+        () => [float(4, 2), float(1, 3, 3), int(4)],
+        plain,
+        /b must have shape \[1,2,\*\], got \[1,3,3\]/,
+      ],
+      [
+        'a number of bins',
+        GroupedMatMul,
+        () => [float(4, 2), float(1, 2, 3), int(2, 4)],
+        plain,
+        /b must have shape \[2,2,\*\]/,
+      ],
+      ['a dtype', GroupedMatMul, () => [float(4, 2), float(1, 2, 3), float(1)], plain, /int32/],
+      ['no attribute', Sort, () => [int(1, 2)], {}, /endBit/],
+      [
+        'an attribute out of range',
+        Sort,
+        () => [int(1, 2)],
+        {endBit: 33},
+        /endBit must be from 1 to 32, got 33/,
+      ],
+      ['k', TopKIndices, () => [float(2, 3)], {k: 4}, /k must be from 0 to 3, got 4/],
+      [
+        'a word',
+        Gather,
+        () => [float(2, 3), int(0, 1), int(2), int(2)],
+        {layout: 'loose', topK: 1, numRows: 2},
+        /layout must be one of .*, got 'loose'/,
+      ],
+      [
+        'a number of tokens',
+        Gather,
+        () => [float(5, 3), int(0, 1), int(2), int(2)],
+        {layout: 'packed', topK: 1, numRows: 2},
+        /x must have one row a token, 2/,
+      ],
+      [
+        'heads',
+        CausalAttention,
+        () => [float(1, 2, 10)],
+        {numHeads: 3},
+        /qkv must have a last axis of a multiple of 3 numHeads/,
+      ],
+      [
+        'a size of blocks',
+        Sdd,
+        () => [float(4, 3), float(3, 4), int(0), int(0)],
+        {...sparse, blockSize: 3},
+        /multiples of blockSize/,
+      ],
+      [
+        'a negative size',
+        Gather,
+        () => [float(2, 3), int(0, 1), int(2), int(2)],
+        {layout: 'packed', topK: 1, numRows: -1},
+        /numRows at least 0/,
+      ],
+    ])('refuse %s that does not fit', (_, name, inputs, attrs, message) => {
+      tf.tidy(() => {
+        let error: Error | undefined;
+        try {
+          execute(name, inputs(), attrs);
+        } catch (caught) {
+          error = caught as Error;
+        }
+        expect(error?.message).toMatch(message);
+        expect(error?.message).toContain('MegaBlocks');
+        expectClose(tf.matMul(tf.ones([2, 2]), tf.ones([2, 2])), [2, 2, 2, 2]);
+      });
+    });
+
+    test('touch nothing out of bounds, whatever the index tensors say', () => {
+      let seed = 0;
+      // Of every magnitude, and of either sign.
+      const wild = (size: number) =>
+        int(...random(size, seed++).map((x, i) => Math.floor(x * 2 ** ((7 * i + seed) % 32))));
+      for (let round = 0; round < 50; round++) {
+        tf.tidy(() => {
+          const x = tf.ones([6, 3]);
+          for (const layout of ['packed', 'padded', 'binned']) {
+            execute(Gather, [x, wild(6), wild(4), wild(4)], {layout, topK: 1, numRows: 9});
+          }
+          execute(GroupedMatMul, [x, tf.ones([4, 3, 5]), wild(4)], plain);
+          execute(GroupedMatMul, [x, x, wild(4)], {...plain, transposeA: true});
+          execute(Sdd, [tf.ones([4, 3]), tf.ones([3, 4]), wild(5), wild(5)], sparse);
+          const {name, inputs, attrs} = [
+            {name: 'MegaBlocksEmbedding', inputs: [x, wild(9)], attrs: {}},
+            {name: 'MegaBlocksEmbeddingGrad', inputs: [x, wild(6)], attrs: {vocabSize: 7}},
+            {
+              name: 'MegaBlocksTakeAlongRows',
+              inputs: [x, tf.reshape(wild(12), [6, 2])],
+              attrs: {numColumns: 3},
+            },
+            {
+              name: 'MegaBlocksTakeAlongRowsGrad',
+              inputs: [tf.ones([6, 2]), tf.reshape(wild(12), [6, 2])],
+              attrs: {numColumns: 3},
+            },
+            {name: 'MegaBlocksReplicate', inputs: [wild(4), wild(4)], attrs: {numOutputs: 9}},
+            {name: 'MegaBlocksRowIndices', inputs: [wild(5)], attrs: {numBlocks: 8}},
+            {
+              name: 'MegaBlocksTopology',
+              inputs: [wild(4)],
+              attrs: {blockSize: 2, blockRows: 3, blocksPerRow: 2},
+            },
+          ][round % 7];
+          execute(name, inputs, attrs);
+        });
+      }
+      expectClose(tf.add([1], [1]), [2]);
+    });
+
+    test('normalize a row that no vector divides', () => {
+      const x = tf.tensor2d([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17], [1, 17]);
+      const backend = tf.backend() as unknown as TensorFlowBackend;
+      const epsilon = {name: 'epsilon', type: backend.binding.TF_ATTR_FLOAT, value: 0};
+      const inputs = [x, tf.ones([17]), tf.zeros([17])];
+      const [y] = backend.executeMultipleOutputs(LayerNorm, [epsilon], inputs, 1) as tf.Tensor[];
+      expectClose(
+        y,
+        Array.from({length: 17}, (_, i) => (i - 8) / Math.sqrt(24)),
+      );
+    });
+
+    test.each(['avx512', 'avx2', 'baseline'])('give the same with the instructions %s', (name) => {
+      const program = `
+        const native = require('./native/index.cjs').loadNative();
+        const tf = require('@tensorflow/tfjs-node');
+        const backend = tf.backend();
+        const attr = (name, value) => ({name, type: backend.binding.TF_ATTR_BOOL, value});
+        // Small integers: float32 sums are exact, in whatever order.
+        const iota = (...shape) => tf.reshape(tf.range(0, shape.reduce((x, y) => x * y)), shape);
+        const values = (...shape) => tf.sub(tf.mod(tf.mul(iota(...shape), 7), 11), 5);
+        const [rows, k, n] = [37, 45, 51];
+        const bins = tf.tensor1d([13, 13, 37], 'int32');
+        for (const [a, b, ta, tb] of [
+          [values(rows, k), values(3, k, n), false, false],
+          [values(rows, k), values(3, n, k), false, true],
+          [values(rows, k), values(rows, n), true, false],
+        ]) {
+          const attrs = [attr('transposeA', ta), attr('transposeB', tb)];
+          const y = backend.executeSingleOutput('MegaBlocksGroupedMatMul', attrs, [a, b, bins]);
+          const ranges = [[0, 13], [13, 0], [13, 24]];
+          const parts = ranges.map(([begin, size], expert) =>
+            ta
+              ? tf.matMul(tf.slice(a, begin, size), tf.slice(b, begin, size), true)
+              : tf.matMul(tf.slice(a, begin, size), tf.squeeze(tf.slice(b, expert, 1), [0]), false, tb));
+          const expected = ta ? tf.stack(parts) : tf.concat(parts);
+          if (tf.max(tf.abs(tf.sub(y, expected))).dataSync()[0] !== 0) throw new Error('they differ');
+        }
+        console.log(native.instructions);`;
+      const {stdout, stderr, status} = spawnSync(process.execPath, ['--eval', program], {
+        cwd: root,
+        encoding: 'utf8',
+        env: {...process.env, MEGABLOCKS_SIMD: name, MEGABLOCKS_THREADS: '3'},
+      });
+      expect({status, stderr: status === 0 ? '' : stderr}).toEqual({status: 0, stderr: ''});
+      // A processor that lacks the instructions runs the best that it has.
+      expect(['avx512', 'avx2', 'baseline']).toContain(stdout.trim());
+    });
+
+    test('are described', async () => {
+      const {tensorflow} = await import('../src/tensorflow');
+      expect(tensorflow).toEqual({
+        package: expect.stringMatching(/^@tensorflow\/tfjs-node/),
+        version: expect.stringMatching(/^2\.\d+\.\d+/),
+        devices: expect.arrayContaining(['CPU']),
+        instructions: expect.stringMatching(/^(avx512|avx2|baseline)$/),
+        threads: expect.any(Number),
+      });
+    });
+  },
+  ['tensorflow'],
+);
+
+test('without tfjs-node, or with ops that do not load, an error says so', () => {
+  const run = (program: string) =>
+    spawnSync(process.execPath, ['--eval', program], {cwd: root, encoding: 'utf8'}).stdout;
+  const load = `try { require('./native/index.cjs').loadNative(); } catch ({message}) {
+    console.log(message);
+  }`;
+  const missing = `
+    const {Module} = require('node:module');
+    const resolve = Module._resolveFilename;
+    Module._resolveFilename = (name, ...rest) => {
+      if (/tfjs-node/.test(name)) throw new Error('nothing there');
+      return resolve(name, ...rest);
+    };`;
+  expect(run(missing + load)).toMatch(
+    /^tfjs-megablocks\/tensorflow: @tensorflow\/tfjs-node-gpu or @tensorflow\/tfjs-node must be installed, got neither/,
+  );
+});
