@@ -49,7 +49,17 @@ function room(files, ...patterns) {
 }
 
 export default defineConfig(
-  {ignores: ['dist', 'runs', 'coverage', '.gpu', 'native/build', 'native/deps', 'src/kernels/wasm/assembly']},
+  {
+    ignores: [
+      'dist',
+      'runs',
+      'coverage',
+      '.gpu',
+      'native/build',
+      'native/deps',
+      'src/kernels/wasm/assembly',
+    ],
+  },
   js.configs.recommended,
   tseslint.configs.strict,
   {
@@ -62,7 +72,10 @@ export default defineConfig(
   },
   {
     files: ['**/*.cjs'],
-    languageOptions: {sourceType: 'commonjs', globals: {__dirname: 'readonly', module: 'writable', require: 'readonly'}},
+    languageOptions: {
+      sourceType: 'commonjs',
+      globals: {__dirname: 'readonly', module: 'writable', require: 'readonly'},
+    },
     rules: {'@typescript-eslint/no-require-imports': 'off'},
   },
   room(['src/*.ts']),

@@ -119,7 +119,7 @@ std::vector<OpDefinition> definitions() {
        shape_of<0>},
       {"AdamW",
        {"value: float", "gradient: float", "first_moment: float", "second_moment: float",
-        "factors: float"},
+        "gradient_scale: float", "factors: float"},
        {"new_value: float", "new_first_moment: float", "new_second_moment: float"}, {}, shape_of<0, 3>},
   };
 }

@@ -11,7 +11,7 @@ enum class Activation { kGeluNew, kGelu, kSilu, kRelu };
 
 /// The coefficients of one step of AdamW.
 struct AdamWFactors {
-  float step_size, decay, second_moment_scale, beta1, beta2, epsilon;
+  float step_size, decay, second_moment_scale, beta1, beta2, epsilon, gradient_scale;
 };
 
 /// The mean of a row and 1 / sqrt(variance + epsilon).

@@ -419,7 +419,7 @@ void adamw(
     const float* first_moment, const float* second_moment, float* new_value,
     float* new_first_moment, float* new_second_moment) {
   for (int64_t i = 0; i < size; i++) {
-    const float g = gradient[i];
+    const float g = f.gradient_scale * gradient[i];
     const float first = f.beta1 * first_moment[i] + (1 - f.beta1) * g;
     const float second = f.beta2 * second_moment[i] + (1 - f.beta2) * g * g;
     new_first_moment[i] = first;

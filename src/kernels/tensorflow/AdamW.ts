@@ -11,17 +11,27 @@ import type {TensorFlowBackend} from './tensorflow_util';
 export const adamWConfig = kernelConfig<AdamWInputs, AdamWAttrs, TensorFlowBackend>(
   AdamW,
   'tensorflow',
-  ({inputs: {value, gradient, firstMoment, secondMoment}, attrs, backend}) => {
+  ({inputs, attrs, backend}) => {
+    const {value, gradient, firstMoment, secondMoment, gradientScale} = inputs;
     const {stepSize, decay, secondMomentScale} = adamWFactors(attrs);
     const {beta1, beta2, epsilon} = attrs;
-    const values = Float32Array.of(stepSize, decay, secondMomentScale, beta1, beta2, epsilon);
-    const dataId = backend.write(values, [values.length], 'float32');
-    const factors: TensorInfo = {dataId, shape: [values.length], dtype: 'float32'};
-    try {
-      const all = [value, gradient, firstMoment, secondMoment, factors];
-      return backend.executeMultipleOutputs(AdamW, [], all, 3);
-    } finally {
-      backend.disposeData(dataId);
-    }
+    const factors = [stepSize, decay, secondMomentScale, beta1, beta2, epsilon];
+    return withVector(backend, factors, (factors) =>
+      withVector(backend, [1], (one) => {
+        const all = [value, gradient, firstMoment, secondMoment, gradientScale ?? one, factors];
+        return backend.executeMultipleOutputs(AdamW, [], all, 3);
+      }),
+    );
   },
 );
+
+/** Calls `f` with a tensor of the values, which exists for that long. */
+function withVector<T>(backend: TensorFlowBackend, values: number[], f: (x: TensorInfo) => T): T {
+  const shape = [values.length];
+  const dataId = backend.write(Float32Array.from(values), shape, 'float32');
+  try {
+    return f({dataId, shape, dtype: 'float32'});
+  } finally {
+    backend.disposeData(dataId);
+  }
+}
