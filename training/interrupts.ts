@@ -17,8 +17,15 @@ export class Interrupts {
   private received?: NodeJS.Signals;
   private receivedAt = 0;
 
+  private readonly listener = (signal: NodeJS.Signals) => this.receive(signal);
+
   constructor() {
-    SIGNALS.forEach((signal) => process.on(signal, () => this.receive(signal)));
+    SIGNALS.forEach((signal) => process.on(signal, this.listener));
+  }
+
+  /** Ends the watch: signals do again what they do by themselves. */
+  dispose() {
+    SIGNALS.forEach((signal) => process.off(signal, this.listener));
   }
 
   /** Whether the program was asked to end. Signals that wait are received first. */

@@ -7,6 +7,7 @@ import {gpt2Tokenizer} from './tokenizer';
 
 /** Megatron-LM's names of the tokenizers that are known here. */
 export const TOKENIZER_TYPES = ['GPT2BPETokenizer', 'HuggingFaceTokenizer'] as const;
+const [GPT2] = TOKENIZER_TYPES;
 export type TokenizerType = (typeof TOKENIZER_TYPES)[number];
 
 /** Which tokenizer, and from which files. */
@@ -47,13 +48,13 @@ const END_TOKENS = [
  */
 export async function loadTokenizer(files: TokenizerFiles): Promise<LoadedTokenizer> {
   const {type, vocabFile, mergeFile, model} = files;
-  if (type === 'GPT2BPETokenizer') {
+  if (type === GPT2) {
     assert(
       (vocabFile == null) === (mergeFile == null),
       () => 'tokenizer: --vocab-file and --merge-file must be given both or neither',
     );
     return vocabFile == null
-      ? {...(await gpt2Tokenizer()), hash: type}
+      ? {...(await gpt2Tokenizer()), hash: GPT2}
       : fromJson(gpt2Json(vocabFile, mergeFile!), vocabFile, files.endOfDocument);
   }
   assert(model != null, () => `tokenizer: --tokenizer-model must be a tokenizer.json, got none`);
@@ -66,17 +67,27 @@ async function fromJson(
   name: string,
   endOfDocument: string | undefined,
 ): Promise<LoadedTokenizer> {
-  const hash = createHash('sha256').update(JSON.stringify(json)).digest('hex').slice(0, 16);
   const own = isByteLevel(json) && (endOfDocument ?? END_OF_TEXT) === END_OF_TEXT;
   const tokenizer = (own && tryByteLevel(json)) || (await huggingFace(json, name, endOfDocument));
   const {vocabSize, endOfText} = tokenizer;
+  const isGpt2 = own && (await hasTokensOfGpt2(tokenizer));
   return {
-    hash,
+    hash: isGpt2 ? GPT2 : createHash('sha256').update(JSON.stringify(json)).digest('hex').slice(0, 16),
     vocabSize,
     endOfText,
     encode: (text) => tokenizer.encode(text),
     decode: (ids) => tokenizer.decode(ids),
   };
+}
+
+/** Tokens in their order decide what a byte-pair encoding does. */
+async function hasTokensOfGpt2(tokenizer: Tokenizer): Promise<boolean> {
+  const gpt2 = await gpt2Tokenizer();
+  if (tokenizer.vocabSize !== gpt2.vocabSize) {
+    return false;
+  }
+  const ids = Array.from({length: gpt2.endOfText}, (_, id) => id);
+  return tokenizer.decode(ids) === gpt2.decode(ids);
 }
 
 /** The fields that decide how a tokenizer.json encodes, as far as they are looked at here. */

@@ -50,7 +50,7 @@ export function renderPage({title, figure, results, samples, config}: PageConten
 <figure>${figure}</figure>
 <h2>Results</h2>
 <div class="scroll">${table([headings], rows)}</div>
-<h2>Samples</h2>
+${samples.length > 0 ? '<h2>Samples</h2>' : ''}
 <div class="samples">${samplesByModel(samples).join('\n')}</div>
 <h2>Configuration</h2>
 <div class="config">${table([], Object.entries(config).map(toCells))}</div>

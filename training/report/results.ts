@@ -11,11 +11,14 @@ export interface ModelResult {
   flopsPerToken: number;
   /** The mean cross-entropy of the last steps, in nats a token. */
   trainLoss: number;
-  /** The cross-entropy over the whole validation text, in nats a token. */
+  /** The cross-entropy on the validation text, in nats a token; NaN where there is none. */
   validationLoss: number;
   perplexity: number;
-  /** The validation loss without the tokenizer's part in it: bits for each byte of the text. */
-  bitsPerByte: number;
+  /**
+   * The validation loss without the tokenizer's part in it: bits for each byte of the text. Known where
+   * the text is.
+   */
+  bitsPerByte?: number;
   tokensPerSecond: number;
   /** The time of the training steps. */
   seconds: number;
@@ -28,13 +31,24 @@ const COLUMNS: [heading: string, cell: (result: ModelResult) => string][] = [
   ['parameters', ({parameters}) => formatCount(parameters)],
   ['active', ({activeParameters}) => formatCount(activeParameters)],
   ['FLOPs/token', ({flopsPerToken}) => formatCount(flopsPerToken)],
-  ['train loss', ({trainLoss}) => trainLoss.toFixed(3)],
-  ['val loss', ({validationLoss}) => validationLoss.toFixed(3)],
-  ['perplexity', ({validationLoss}) => formatPerplexity(validationLoss)],
-  ['bits/byte', ({bitsPerByte}) => bitsPerByte.toFixed(3)],
+  ['train loss', ({trainLoss}) => fixed(trainLoss)],
+  ['val loss', ({validationLoss}) => fixed(validationLoss)],
+  [
+    'perplexity',
+    ({validationLoss}) => (isKnown(validationLoss) ? formatPerplexity(validationLoss) : '-'),
+  ],
+  ['bits/byte', ({bitsPerByte}) => fixed(bitsPerByte)],
   ['tokens/s', ({tokensPerSecond}) => Math.round(tokensPerSecond).toLocaleString('en')],
   ['time', ({seconds}) => formatDuration(seconds)],
 ];
+
+function isKnown(value: number | undefined): value is number {
+  return value != null && !Number.isNaN(value);
+}
+
+function fixed(value: number | undefined): string {
+  return isKnown(value) ? value.toFixed(3) : '-';
+}
 
 /** The results as rows of text, the headings first. */
 export function resultsTable(results: readonly ModelResult[]): string[][] {

@@ -1,0 +1,85 @@
+import {join} from 'node:path';
+import {countParameters} from '../../models/language_model';
+import {startBackend} from '../../training/backend';
+import {formatCount} from '../../training/format';
+import {Interrupts} from '../../training/interrupts';
+import {RunFolder} from '../../training/run_folder';
+import {RunLock} from '../../training/run_lock';
+import {StopRequest} from '../../training/stop_request';
+import {PretrainData} from './data';
+import {modelConfig, modelFlopsPerToken, modelName} from './model';
+import type {Options} from './options';
+import {writeReport} from './report';
+import {smokeOptions} from './smoke';
+import {train} from './train';
+
+/**
+ * Trains a model, unless that is done.
+ *
+ * @param ignored Options that were given and change nothing.
+ * @returns The exit code.
+ */
+export async function run(given: Options, ignored: readonly string[] = []): Promise<number> {
+  if (ignored.length > 0) {
+    console.log(`Without effect here: ${ignored.join(', ')}.`);
+  }
+  const data = await PretrainData.open(given);
+  const interrupts = new Interrupts();
+  try {
+    console.log(describeModel(given, data.vocabSize));
+    const options = given.smoke ? smokeOptions(given) : given;
+    if (given.smoke) {
+      console.log(`Tried at a fraction of its width: ${describeModel(options, data.vocabSize)}`);
+    }
+    const lock = RunLock.acquire(options.save);
+    try {
+      return await trainInFolder(options, data, interrupts);
+    } finally {
+      lock.release();
+    }
+  } finally {
+    interrupts.dispose();
+    data.close();
+  }
+}
+
+async function trainInFolder(
+  options: Options,
+  data: PretrainData,
+  interrupts: Interrupts,
+): Promise<number> {
+  const folder = new RunFolder(options.save);
+  folder.removeLeftovers();
+  const precision = options.fp16 || options.bf16 ? 'float16' : 'float32';
+  const backend = await startBackend(options.backend, {...options, precision});
+  console.log(backend.description);
+  try {
+    const stop = new StopRequest();
+    interrupts.watch(stop);
+    const result = await train({options, data, folder, backend, stop});
+    const interrupted = await interrupts.check();
+    interrupts.watch(undefined);
+    if (result.step < options.trainIters) {
+      console.log(
+        `Stopped at step ${result.step} of ${options.trainIters} (${stop.reason}). ` +
+          `The same command goes on from ${result.saved ? 'there' : 'the last checkpoint, if any'}.`,
+      );
+    } else {
+      writeReport({options, folder, backend, log: result.log, vocabSize: data.vocabSize});
+      console.log(`The curves and the experts' load: ${join(folder.path, 'report.html')}`);
+    }
+    return interrupted ? interrupts.exitCode : 0;
+  } finally {
+    backend.dispose();
+  }
+}
+
+/** One line about the model. */
+function describeModel(options: Options, vocabSize: number): string {
+  const config = modelConfig(options, vocabSize);
+  const {total, active} = countParameters(config);
+  return (
+    `${modelName(config)}: ${total.toLocaleString('en')} parameters, ${formatCount(active)} active, ` +
+    `${formatCount(modelFlopsPerToken(config))} FLOPs a token`
+  );
+}

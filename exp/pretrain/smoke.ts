@@ -1,0 +1,24 @@
+import type {Options} from './options';
+
+/** Of every head. */
+const HEAD_SIZE = 2;
+
+/** What of a run is tried: everything at its size is too much for a machine without GPUs. */
+const SMALL = {
+  seqLength: 16,
+  maxPositionEmbeddings: 16,
+  microBatchSize: 1,
+  globalBatchSize: 2,
+  trainIters: 2,
+  lrDecayIters: 2,
+  evalInterval: 2,
+  evalIters: 1,
+  saveInterval: 2,
+  logInterval: 1,
+} satisfies Partial<Options>;
+
+/** The same run, of the same layers, heads and experts, but narrow, and of two short steps. */
+export function smokeOptions(options: Options): Options {
+  const hiddenSize = HEAD_SIZE * options.numAttentionHeads;
+  return {...options, ...SMALL, hiddenSize, ffnHiddenSize: hiddenSize};
+}

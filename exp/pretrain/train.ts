@@ -1,0 +1,73 @@
+import {languageModel, type LanguageModelConfig} from '../../models/language_model';
+import {sparseSoftmaxCrossEntropyLoss} from '../../ops/sparse_softmax_cross_entropy';
+import type {StartedBackend} from '../../training/backend';
+import type {RunConfig} from '../../training/checkpoint';
+import {sampleData, SampleBatches} from '../../training/data/sample_batches';
+import {peakFlops} from '../../training/peak_flops';
+import {createProgress} from '../../training/progress';
+import type {RunFolder} from '../../training/run_folder';
+import type {StopRequest} from '../../training/stop_request';
+import {TensorBoardLog} from '../../training/tensorboard/tensorboard_log';
+import {trainLanguageModel, type TrainingResult} from '../../training/train_language_model';
+import type {PretrainData} from './data';
+import {modelConfig, modelFlopsPerToken, modelName} from './model';
+import {createOptimizer} from './optimizer';
+import type {Options} from './options';
+
+/** One run: what to train, on what, and where to. */
+export interface PretrainRun {
+  options: Options;
+  data: PretrainData;
+  folder: RunFolder;
+  backend: StartedBackend;
+  stop: StopRequest;
+}
+
+/** Trains the model from its last checkpoint on. */
+export async function train(run: PretrainRun): Promise<TrainingResult> {
+  const {options, data, folder, backend, stop} = run;
+  const {trainIters: steps, microBatchSize, evalIters, keepCheckpoints} = options;
+  const config = modelConfig(options, data.vocabSize);
+  // The padded ids stand for no token, but the model has them.
+  const batches = {batchSize: microBatchSize, vocabSize: config.vocabSize};
+  const samples = data.split(options);
+  const model = languageModel(config);
+  const optimizer = createOptimizer(options);
+  const name = modelName(config);
+  try {
+    return await trainLanguageModel({
+      ...{name, model, optimizer, folder, stop, steps, keepCheckpoints},
+      loss: sparseSoftmaxCrossEntropyLoss,
+      train: sampleData({...batches, samples: samples.train!}),
+      ...(samples.valid != null && {
+        validation: new SampleBatches({...batches, samples: samples.valid}).first(evalIters),
+      }),
+      evalEvery: options.evalInterval,
+      saveEvery: options.saveInterval,
+      loadEvery: options.logInterval,
+      config: runConfig(options, config, data),
+      flopsPerToken: modelFlopsPerToken(config),
+      peakFlops: peakFlops(backend.gpu, backend.precision),
+      sinks: [new TensorBoardLog(folder)],
+      createProgress: (firstStep) => createProgress(name, firstStep, steps),
+    });
+  } finally {
+    model.dispose();
+    optimizer.dispose();
+  }
+}
+
+/** What makes a run another run. What is only looked at more or less often does not. */
+function runConfig(options: Options, model: LanguageModelConfig, data: PretrainData): RunConfig {
+  const {microBatchSize, globalBatchSize, trainIters, seed, split, dataPath} = options;
+  const {optimizer, lr, minLr, lrDecayStyle, lrDecayIters, lrWarmupFraction, lrWarmupIters} =
+    options;
+  const {weightDecay, adamBeta1, adamBeta2, adamEps, clipGrad, fp16, bf16} = options;
+  return {
+    model,
+    ...{microBatchSize, globalBatchSize, trainIters, seed},
+    ...{optimizer, lr, minLr, lrDecayStyle, lrDecayIters, lrWarmupFraction, lrWarmupIters},
+    ...{weightDecay, adamBeta1, adamBeta2, adamEps, clipGrad, halfPrecision: fp16 ?? bf16},
+    ...{split, dataPath, data: data.identity},
+  };
+}
