@@ -72,7 +72,9 @@ async function fromJson(
   const {vocabSize, endOfText} = tokenizer;
   const isGpt2 = own && (await hasTokensOfGpt2(tokenizer));
   return {
-    hash: isGpt2 ? GPT2 : createHash('sha256').update(JSON.stringify(json)).digest('hex').slice(0, 16),
+    hash: isGpt2
+      ? GPT2
+      : createHash('sha256').update(JSON.stringify(json)).digest('hex').slice(0, 16),
     vocabSize,
     endOfText,
     encode: (text) => tokenizer.encode(text),

@@ -14,7 +14,7 @@ export interface Options {
   ffnHiddenSize?: number;
   numAttentionHeads: number;
   seqLength: number;
-  maxPositionEmbeddings: number;
+  maxPositionEmbeddings?: number;
   makeVocabSizeDivisibleBy: number;
   initMethodStd: number;
 
@@ -84,7 +84,7 @@ const OPTIONS: Record<string, Row[]> = {
     ],
     ['--num-attention-heads <n>', 'attention heads', count(1)],
     ['--seq-length <n>', 'tokens in a sequence', count(1)],
-    ['--max-position-embeddings <n>', 'positions: as many as tokens', count(1)],
+    ['--max-position-embeddings <n>', 'positions, as many as tokens (default: as many)', count(1)],
     [
       '--make-vocab-size-divisible-by <n>',
       'the vocabulary is padded to a multiple of it',
@@ -175,7 +175,6 @@ const REQUIRED = [
   'hiddenSize',
   'numAttentionHeads',
   'seqLength',
-  'maxPositionEmbeddings',
   'microBatchSize',
   'trainIters',
   'lr',
@@ -239,7 +238,7 @@ function findConflict(options: Options): string | undefined {
   if (hiddenSize % numAttentionHeads !== 0) {
     return `--num-attention-heads must divide --hidden-size, ${hiddenSize}, got ${numAttentionHeads}`;
   }
-  if (maxPositionEmbeddings !== seqLength) {
+  if ((maxPositionEmbeddings ?? seqLength) !== seqLength) {
     return `--max-position-embeddings must be --seq-length, ${seqLength}, got ${maxPositionEmbeddings}`;
   }
   if (moeNumExperts != null && moeTopK > moeNumExperts) {
