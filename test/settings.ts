@@ -6,7 +6,7 @@ import type {Precision} from '../src/kernel_names';
 const {MEGABLOCKS_BACKENDS, MEGABLOCKS_PRECISION, MEGABLOCKS_SOFTWARE} = process.env;
 
 /** Those of Node.js; webgl is in pages alone (test/chromium_test.ts). */
-let backends = MEGABLOCKS_BACKENDS?.split(',') ?? ['cpu', 'wasm', 'webgpu'];
+let backends = MEGABLOCKS_BACKENDS?.split(',') ?? ['cpu', 'wasm', 'tensorflow', 'webgpu'];
 
 /** The only backends whose tests are declared. */
 export function chosenBackends(): readonly string[] {
