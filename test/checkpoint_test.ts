@@ -87,12 +87,12 @@ describeEachBackend('checkpoints', () => {
       '',
     );
     expect([...tensors.keys()].slice(0, 4)).toEqual([
-      'hidden/kernel',
-      'hidden/bias',
-      'logits/kernel',
-      'logits/bias',
+      'hidden.kernel',
+      'hidden.bias',
+      'logits.kernel',
+      'logits.bias',
     ]);
-    expect(tensors.get('hidden/kernel')!.shape).toEqual([TINY.vocabSize, 8]);
+    expect(tensors.get('hidden.kernel')!.shape).toEqual([TINY.vocabSize, 8]);
   });
 
   it('go on where the jitter of the routers was', async () => {
@@ -171,7 +171,7 @@ describeEachBackend('checkpoints', () => {
       const bytes = readFileSync(newest);
       const text = bytes.toString('latin1');
       const offset = {
-        header: text.indexOf('hidden/kernel'),
+        header: text.indexOf('hidden.kernel'),
         state: text.indexOf('samples') + 10,
         weights: 8 + Number(bytes.readBigUInt64LE(0)),
         optimizer: bytes.length - 1,
@@ -199,7 +199,7 @@ describeEachBackend('checkpoints', () => {
   it('refuse another model of the same configuration', async () => {
     await checkpoints().save(compiled(), {step: 1, samples});
     await expect(checkpoints().restore(compiled(1, 9))).rejects.toThrow(
-      'hidden/kernel must have shape [13,9], got [13,8]',
+      'hidden.kernel must have shape [13,9], got [13,8]',
     );
   });
 
@@ -209,7 +209,7 @@ describeEachBackend('checkpoints', () => {
     model.getLayer('logits').setWeights([tf.fill([8, 13], NaN), tf.zeros([13])]);
     expect(await checkpoints().save(model, {step: 2, samples})).toBe(false);
     expect(warnings).toEqual([
-      'checkpoint: logits/kernel is not finite at step 2, so it is not saved',
+      'checkpoint: logits.kernel is not finite at step 2, so it is not saved',
     ]);
     expect(checkpoints().steps()).toEqual([1]);
   });

@@ -140,7 +140,8 @@ describe('the page', () => {
   const page = renderPage({
     title: 'dMoE & dense',
     figure: '<svg id="figure"></svg>',
-    results: [result],
+    results: resultsTable([result]),
+    notes: ['it is <fast>'],
     samples: [{model: 'dMoE', prompt: 'The <b>', continuation: ' "whale" & so on\n \n\n\n end'}],
     config: {layers: 4, models: ['dmoe'], data: 'a <folder>'},
   });
@@ -156,6 +157,7 @@ describe('the page', () => {
     expect(page).toContain('<title>dMoE &#38; dense</title>');
     expect(page).toContain('<b>The &#60;b&#62;</b> &#34;whale&#34; &#38; so on\n\nend');
     expect(page).toContain('a &#60;folder&#62;');
+    expect(page).toContain('<p>it is &#60;fast&#62;</p>');
   });
 
   it('needs no other file', () => {

@@ -185,8 +185,13 @@ function fileName(step: number): string {
   return `checkpoint-${String(step).padStart(8, '0')}.safetensors`;
 }
 
+/** By the name of the layer and that of the weight in it, which is MegaBlocks' own: `dmoe.experts.mlp.w1`. */
+function nameOf({originalName}: LayersModel['weights'][number]): string {
+  return originalName.replaceAll('/', '.');
+}
+
 function namedWeights(model: LayersModel): NamedTensor[] {
-  return model.weights.map((weight) => ({name: weight.originalName, tensor: weight.read()}));
+  return model.weights.map((weight) => ({name: nameOf(weight), tensor: weight.read()}));
 }
 
 async function download(tensors: NamedTensor[], prefix = ''): Promise<Map<string, HostTensor>> {
@@ -221,10 +226,11 @@ function allFinite(values: Float32Array | Int32Array): boolean {
 
 function restoreWeights(path: string, model: LayersModel, tensors: Map<string, HostTensor>) {
   for (const weight of model.weights) {
-    const saved = tensors.get(weight.originalName);
+    const name = nameOf(weight);
+    const saved = tensors.get(name);
     if (saved == null || String(saved.shape) !== String(weight.shape)) {
       throw new Error(
-        `${path}: ${weight.originalName} must have shape [${weight.shape}], ` +
+        `${path}: ${name} must have shape [${weight.shape}], ` +
           (saved == null ? 'got no such tensor' : `got [${saved.shape}]`),
       );
     }

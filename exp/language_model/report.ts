@@ -51,7 +51,11 @@ export function writeReport({folder, backend, options, trained}: Run) {
     folder.write('report.svg', figure),
     folder.write(
       'report.html',
-      renderPage({title, figure, results, samples, config: {...machine, ...config}}),
+      renderPage({
+        ...{title, figure, samples},
+        results: resultsTable(results),
+        config: {...machine, ...config},
+      }),
     ),
   ];
   if (written.every(Boolean)) {

@@ -4,7 +4,7 @@ import type {StartedBackend} from '../../training/backend';
 import type {MetricsLog} from '../../training/metrics_log';
 import {renderFigure} from '../../training/report/figure';
 import {renderPage} from '../../training/report/page';
-import type {ModelResult} from '../../training/report/results';
+import {type ModelResult, resultsTable} from '../../training/report/results';
 import type {RunFolder} from '../../training/run_folder';
 import {modelConfig, modelFlopsPerToken, modelName} from './model';
 import type {Options} from './options';
@@ -58,6 +58,6 @@ export function writeReport({
   const shown = {...options, backend: backend.name, ...(backend.gpu != null && {gpu: backend.gpu})};
   folder.write(
     'report.html',
-    renderPage({title, figure, results: [result], samples: [], config: shown}),
+    renderPage({title, figure, results: resultsTable([result]), config: shown}),
   );
 }

@@ -4,6 +4,7 @@ import {
   type TitleComponentOption,
   type VisualMapComponentOption,
 } from 'echarts';
+import type {Axis} from './curves';
 import {loadPanels} from './load_panels';
 import {lossLegend, lossPanels} from './loss_panels';
 import type {Panel, ReportedModel} from './panel';
@@ -29,7 +30,9 @@ const RIGHT = 24;
 const TOP = 148;
 const GAP = 56;
 const LOSS_HEIGHT = 290;
-const MAPS_TOP = TOP + LOSS_HEIGHT + 152;
+/** Room for the names of the axes, and between the losses and the maps. */
+const LOSS_GAP = 108;
+const MAPS_GAP = 152;
 const MAP_HEIGHT = 128;
 const MAP_GAP = 60;
 
@@ -40,21 +43,27 @@ const HOVER_STYLES = /<style[\s\S]*?<\/style>\n?/g;
 const EXTREME_LOAD = 4;
 
 /**
- * Draws a report: the loss of each model over steps, floating-point operations and time, and below it
- * the load of the experts of each MoE layer.
+ * Draws a report: the loss of each model over steps, floating-point operations and time, or over other
+ * axes, and below it the load of the experts of each MoE layer.
  *
  * @returns An SVG that needs no other file.
  */
-export function renderFigure(models: readonly ReportedModel[], heading: Heading): string {
-  const losses = placeInRows(lossPanels(models), 3, TOP, LOSS_HEIGHT, GAP);
+export function renderFigure(
+  models: readonly ReportedModel[],
+  heading: Heading,
+  axes: readonly Axis[] = ['steps', 'compute', 'time'],
+): string {
+  const lossesARow = axes.length % 2 === 0 ? 2 : 3;
+  const losses = placeInRows(lossPanels(models, axes), lossesARow, TOP, LOSS_HEIGHT, LOSS_GAP);
+  const mapsTop = losses.at(-1)!.y + LOSS_HEIGHT + MAPS_GAP;
   const loads = models.flatMap(loadPanels);
   const mapsARow = loads.length % 4 === 0 ? 4 : 3;
-  const maps = placeInRows(loads, mapsARow, MAPS_TOP, MAP_HEIGHT, MAP_GAP);
+  const maps = placeInRows(loads, mapsARow, mapsTop, MAP_HEIGHT, MAP_GAP);
   const bottom = Math.max(...[...losses, ...maps].map(({y, height}) => y + height));
   const height = bottom + GAP;
   const chart = init(null, null, {renderer: 'svg', ssr: true, width: WIDTH, height});
   try {
-    chart.setOption(figureOption(losses, maps, heading));
+    chart.setOption(figureOption(losses, maps, mapsTop, heading));
     return chart.renderToSVGString().replace(HOVER_STYLES, '');
   } finally {
     chart.dispose();
@@ -81,6 +90,7 @@ function placeInRows(
 function figureOption(
   losses: PlacedPanel[],
   maps: PlacedPanel[],
+  mapsTop: number,
   {title, subtitle}: Heading,
 ): EChartsOption {
   const panels = [...losses, ...maps];
@@ -91,7 +101,7 @@ function figureOption(
     title: [
       heading(title, 24, 20, 22, {subtext: subtitle}),
       ...losses.map((panel) => heading(panel.title, panel.x - 32, panel.y - 36, 14)),
-      ...(maps.length > 0 ? [mapsHeading()] : []),
+      ...(maps.length > 0 ? [mapsHeading(mapsTop)] : []),
       ...maps.map((panel) => heading(panel.title, panel.x - 32, panel.y - 28, 12)),
     ],
     legend: {
@@ -104,7 +114,7 @@ function figureOption(
     grid: panels.map(({x, y, width, height}) => ({left: x, top: y, width, height})),
     xAxis: panels.map(({xAxis}, gridIndex) => ({...xAxis, gridIndex})),
     yAxis: panels.map(({yAxis}, gridIndex) => ({...yAxis, gridIndex})),
-    visualMap: maps.length > 0 ? [loadScale(losses.length, panels)] : [],
+    visualMap: maps.length > 0 ? [loadScale(losses.length, panels, mapsTop)] : [],
     series: panels.flatMap(({series}, index) =>
       series.map((one) => ({...one, xAxisIndex: index, yAxisIndex: index})),
     ) as EChartsOption['series'],
@@ -129,14 +139,18 @@ function heading(
   };
 }
 
-function mapsHeading(): TitleComponentOption {
-  return heading('Load of the experts', 24, MAPS_TOP - 84, 16, {
+function mapsHeading(mapsTop: number): TitleComponentOption {
+  return heading('Load of the experts', 24, mapsTop - 84, 16, {
     subtext: 'Tokens that each expert gets, beside an equal share, over the steps',
   });
 }
 
 /** The scale of the maps: white where an expert has its share, blue below, red above. */
-function loadScale(numLosses: number, panels: PlacedPanel[]): VisualMapComponentOption {
+function loadScale(
+  numLosses: number,
+  panels: PlacedPanel[],
+  mapsTop: number,
+): VisualMapComponentOption {
   const limit = Math.log2(EXTREME_LOAD);
   const seriesBefore = panels.slice(0, numLosses).reduce((sum, {series}) => sum + series.length, 0);
   return {
@@ -145,7 +159,7 @@ function loadScale(numLosses: number, panels: PlacedPanel[]): VisualMapComponent
     max: limit,
     orient: 'horizontal',
     right: RIGHT,
-    top: MAPS_TOP - 84,
+    top: mapsTop - 84,
     itemWidth: 12,
     itemHeight: 160,
     text: [`${EXTREME_LOAD} times the share`, `1/${EXTREME_LOAD} or less`],

@@ -1,10 +1,7 @@
 import type {LegendComponentOption, LineSeriesOption} from 'echarts';
-import type {MetricsRecord} from '../metrics_log';
+import {type Axis, lossCurve, type Point} from './curves';
 import type {Panel, ReportedModel} from './panel';
 import {COLORS, FAINT, RULE} from './style';
-
-type Point = [x: number, y: number];
-type Coordinate = (record: MetricsRecord, model: ReportedModel) => number;
 
 /** The training loss is averaged over this part of the run. */
 const SMOOTHING = 1 / 40;
@@ -21,38 +18,49 @@ export function lossLegend([{series}]: Panel[]): LegendComponentOption['data'] {
   }));
 }
 
-/** The loss of every model over steps, over floating-point operations, and over time. */
-export function lossPanels(models: readonly ReportedModel[]): Panel[] {
-  const flops = engineering(Math.max(...models.map(totalFlops)), 'FLOP');
-  const largest = Math.max(...models.map(({records}) => records.at(-1)?.seconds ?? 0));
-  const time = largest > 300 ? {unit: 'minutes', scale: 60} : {unit: 'seconds', scale: 1};
-  return [
-    lossPanel(models, 'Loss over steps', 'steps', ({step}) => step),
-    lossPanel(
-      models,
-      'Loss over compute',
-      flops.unit,
-      ({step}, {flopsPerStep}) => (step * flopsPerStep) / flops.scale,
-    ),
-    lossPanel(models, 'Loss over training time', time.unit, ({seconds}) => seconds / time.scale),
-  ];
+const TITLES: Record<Axis, string> = {
+  steps: 'Loss over steps',
+  tokens: 'Loss over tokens',
+  compute: 'Loss over compute',
+  time: 'Loss over training time',
+};
+
+/** The loss of every model over each axis. */
+export function lossPanels(models: readonly ReportedModel[], axes: readonly Axis[]): Panel[] {
+  return axes.map((axis) => lossPanel(models, axis));
 }
 
-function lossPanel(
-  models: readonly ReportedModel[],
-  title: string,
-  unit: string,
-  coordinate: Coordinate,
-): Panel {
+/** The unit that suits the largest value of an axis, and how much of the axis it is. */
+function unitOf(axis: Axis, largest: number): {unit: string; scale: number} {
+  switch (axis) {
+    case 'steps':
+      return {unit: 'steps', scale: 1};
+    case 'tokens':
+      return engineering(largest, ' tokens');
+    case 'compute':
+      return engineering(largest, 'FLOP');
+    case 'time':
+      return largest > 300 ? {unit: 'minutes', scale: 60} : {unit: 'seconds', scale: 1};
+  }
+}
+
+function lossPanel(models: readonly ReportedModel[], axis: Axis): Panel {
+  const largest = Math.max(
+    0,
+    ...models.map((model) => lossCurve(model, axis, 'loss').at(-1)?.[0] ?? 0),
+  );
+  const {unit, scale} = unitOf(axis, largest);
+  const curveOf = (model: ReportedModel, field: 'loss' | 'validationLoss') =>
+    lossCurve(model, axis, field).map(([x, y]): Point => [x / scale, y]);
   const curves = models.map((model) => ({
     name: model.name,
-    training: smooth(pointsOf(model, coordinate, 'loss')),
-    validation: pointsOf(model, coordinate, 'validationLoss'),
+    training: smooth(curveOf(model, 'loss')),
+    validation: curveOf(model, 'validationLoss'),
   }));
   const [low, high] = verticalRange(curves.flatMap((curve) => [curve.training, curve.validation]));
   const end = Math.max(...curves.map(({training}) => training.at(-1)?.[0] ?? 0));
   return {
-    title,
+    title: TITLES[axis],
     xAxis: {
       type: 'value',
       name: unit,
@@ -100,17 +108,6 @@ function lineSeries(
   };
 }
 
-function pointsOf(
-  model: ReportedModel,
-  coordinate: Coordinate,
-  field: 'loss' | 'validationLoss',
-): Point[] {
-  return model.records.flatMap((record) => {
-    const value = record[field];
-    return value == null ? [] : [[coordinate(record, model), value] as Point];
-  });
-}
-
 /** Means over a window that ends at each point. */
 function smooth(points: Point[]): Point[] {
   const window = Math.max(1, Math.round(points.length * SMOOTHING));
@@ -129,13 +126,9 @@ function verticalRange(curves: Point[][]): [number, number] {
   return [Math.floor(Math.min(...values) * 2) / 2, Math.ceil(Math.max(...values) * 2) / 2];
 }
 
-function totalFlops({flopsPerStep, records}: ReportedModel): number {
-  return flopsPerStep * (records.at(-1)?.step ?? 0);
-}
-
 /** The prefix that leaves few digits before the point. */
 function engineering(value: number, unit: string): {unit: string; scale: number} {
   const prefixes = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z'];
   const index = Math.min(Math.max(Math.floor(Math.log10(value) / 3), 0), prefixes.length - 1);
-  return {unit: prefixes[index] + unit, scale: 1000 ** index};
+  return {unit: (prefixes[index] + unit).trim(), scale: 1000 ** index};
 }

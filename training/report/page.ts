@@ -1,5 +1,3 @@
-import {type ModelResult, resultsTable} from './results';
-
 /** A text that a model wrote. */
 export interface Sample {
   model: string;
@@ -12,10 +10,13 @@ export interface PageContents {
   title: string;
   /** The figure, an SVG. */
   figure: string;
-  results: readonly ModelResult[];
-  samples: readonly Sample[];
+  /** The results as rows of text, the headings first. */
+  results: readonly string[][];
+  /** What is to be said about them, a line each. */
+  notes?: readonly string[];
+  samples?: readonly Sample[];
   /** The options of the run. */
-  config: Record<string, unknown>;
+  config?: Record<string, unknown>;
 }
 
 const STYLE = `
@@ -38,8 +39,9 @@ const STYLE = `
 `;
 
 /** A page that needs no other file and no network: the figure, the results, the samples, the options. */
-export function renderPage({title, figure, results, samples, config}: PageContents): string {
-  const [headings, ...rows] = resultsTable(results);
+export function renderPage(contents: PageContents): string {
+  const {title, figure, results, notes = [], samples = [], config = {}} = contents;
+  const [headings, ...rows] = results;
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -50,13 +52,22 @@ export function renderPage({title, figure, results, samples, config}: PageConten
 <figure>${figure}</figure>
 <h2>Results</h2>
 <div class="scroll">${table([headings], rows)}</div>
-${samples.length > 0 ? '<h2>Samples</h2>' : ''}
-<div class="samples">${samplesByModel(samples).join('\n')}</div>
-<h2>Configuration</h2>
-<div class="config">${table([], Object.entries(config).map(toCells))}</div>
+${notes.map((note) => `<p>${escape(note)}</p>`).join('\n')}
+${section('Samples', 'samples', samplesByModel(samples).join('\n'))}
+${section('Configuration', 'config', configTable(config))}
 </body>
 </html>
 `;
+}
+
+/** Left out where it is empty. */
+function section(heading: string, className: string, contents: string): string {
+  return contents && `<h2>${heading}</h2>\n<div class="${className}">${contents}</div>`;
+}
+
+function configTable(config: Record<string, unknown>): string {
+  const rows = Object.entries(config).map(toCells);
+  return rows.length === 0 ? '' : table([], rows);
 }
 
 function samplesByModel(samples: readonly Sample[]): string[] {
