@@ -8,7 +8,10 @@ import {modelConfig} from '../exp/pretrain/model';
 import {run} from '../exp/pretrain/run';
 import {countParameters} from '../models/language_model';
 import '../src/register';
+import {batchesOf} from '../training/data/batch_source';
+import {type GptDataConfig, openGptData} from '../training/data/gpt_data';
 import {IndexedDatasetWriter} from '../training/data/indexed_dataset_writer';
+import {LoaderThread} from '../training/data/loader_thread';
 
 const root = join(__dirname, '..');
 const bundles = join(root, `dist/test_exp_${process.pid}_pretrain`);
@@ -187,7 +190,7 @@ describe('options of pretrain', () => {
   });
 });
 
-describe('from text to a model', () => {
+describe('the bundled commands', () => {
   beforeAll(() => {
     spawnSync(process.execPath, [join(root, 'scripts/build_exp.mjs'), bundles], {stdio: 'inherit'});
   });
@@ -212,6 +215,30 @@ describe('from text to a model', () => {
       .split('\n')
       .flatMap((line) => JSON.parse(line).loss ?? []);
   }
+
+  it('read the same samples in a thread as in the program', async () => {
+    const worker = join(bundles, 'loader_worker.cjs');
+    const config: GptDataConfig = {
+      ...{prefixes: [writeDataset()], split: '8,2', sequenceLength: 16, seed: 1},
+      numSamples: {train: 100, valid: 4},
+    };
+    const {splits, close} = openGptData(config);
+    const thread = await LoaderThread.start(config, worker);
+    for (const split of ['train', 'valid'] as const) {
+      const here = batchesOf(splits[split]!, 4);
+      const {read, ...there} = thread.batches(split, 4)!;
+      expect({...here, read: undefined}).toEqual({...there, read: undefined});
+      const last = Math.floor(here.numSamples / 4) - 1;
+      const batches = await Promise.all([read(0), read(last)]);
+      expect(batches).toEqual(await Promise.all([here.read(0), here.read(last)]));
+    }
+    expect(thread.batches('test', 4)).toBe(undefined);
+    close();
+    await thread.close();
+    await expect(LoaderThread.start({...config, prefixes: ['none']}, worker)).rejects.toThrow(
+      "data: file 'none.bin' must exist, got none",
+    );
+  });
 
   it('preprocess, pretrain, and pretrain again after an interrupt', async () => {
     mkdirSync(join(folder, 'text'));

@@ -1,6 +1,7 @@
 import '@tensorflow/tfjs-backend-cpu';
 import {input, layers, model} from '@tensorflow/tfjs-layers';
 import {dispose, memory, setBackend, train} from '@tensorflow/tfjs-core';
+import {batchesOf} from '../training/data/batch_source';
 import {sampleData, SampleBatches} from '../training/data/sample_batches';
 import type {Samples} from '../training/data/samples';
 
@@ -30,7 +31,7 @@ async function drain(batches: ReturnType<SampleBatches['first']>): Promise<numbe
 
 describe('batches of samples', () => {
   it('are ids and the ids that follow', async () => {
-    const batches = new SampleBatches({samples: new Numbers(4), batchSize: 2}).first();
+    const batches = new SampleBatches({source: batchesOf(new Numbers(4), 2)}).first();
     const [{xs, ys}] = await batches.take(1).toArray();
     expect(xs.arraySync()).toEqual([
       [0, 1, 2],
@@ -45,7 +46,7 @@ describe('batches of samples', () => {
 
   it('come in epochs, and go on where a state says', async () => {
     const samples = new Numbers(11);
-    const batches = new SampleBatches({samples, batchSize: 2});
+    const batches = new SampleBatches({source: batchesOf(samples, 2)});
     const dataset = batches.dataset(2, 5);
     expect(await drain(dataset)).toEqual([
       [0, 10],
@@ -56,13 +57,13 @@ describe('batches of samples', () => {
       [40, 50],
       [60, 70],
     ]);
-    const resumed = new SampleBatches({samples, batchSize: 2}, {position: 6});
+    const resumed = new SampleBatches({source: batchesOf(samples, 2)}, {position: 6});
     expect(await drain(resumed.dataset(2, 5, 3))).toEqual([[60, 70]]);
     expect(await drain(resumed.dataset(2, 5, 4))).toEqual([[80, 90]]);
   });
 
   it('are training data from a sample on', async () => {
-    const data = await sampleData({samples: new Numbers(7), batchSize: 2})(2);
+    const data = await sampleData({source: batchesOf(new Numbers(7), 2)})(2);
     const firsts: number[] = [];
     for (let item = await data.next(); !item.done; item = await data.next()) {
       firsts.push(...item.value.xs.arraySync().map(([first]) => first));
@@ -73,7 +74,7 @@ describe('batches of samples', () => {
 
   it('are read ahead, each once', async () => {
     const samples = new Numbers(12);
-    const batches = new SampleBatches({samples, batchSize: 2, prefetch: 3});
+    const batches = new SampleBatches({source: batchesOf(samples, 2), prefetch: 3});
     await drain(batches.dataset(1, 6));
     expect(samples.reads).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     await drain(batches.dataset(6, 6, 1));
@@ -81,7 +82,7 @@ describe('batches of samples', () => {
   });
 
   it('of the first samples are the same each time, and leave the state', async () => {
-    const batches = new SampleBatches({samples: new Numbers(7), batchSize: 2});
+    const batches = new SampleBatches({source: batchesOf(new Numbers(7), 2)});
     const first = batches.first(2);
     const expected = [
       [0, 10],
@@ -99,7 +100,7 @@ describe('batches of samples', () => {
     const net = model({inputs: x, outputs: layers.dense({units: 1}).apply(embedded) as never});
     net.compile({optimizer: train.sgd(0.001), loss: 'meanSquaredError'});
     const before = memory().numTensors;
-    const batches = new SampleBatches({samples: new Numbers(8), batchSize: 2});
+    const batches = new SampleBatches({source: batchesOf(new Numbers(8), 2)});
     const {history} = await net.fitDataset(batches.dataset(2, 4), {
       epochs: 2,
       validationData: batches.first(1) as never,
@@ -112,7 +113,7 @@ describe('batches of samples', () => {
   });
 
   it('refuse ids outside of the vocabulary', async () => {
-    const batches = new SampleBatches({samples: new Numbers(6), batchSize: 2, vocabSize: 34});
+    const batches = new SampleBatches({source: batchesOf(new Numbers(6), 2), vocabSize: 34});
     await expect(drain(batches.dataset(9, 9))).rejects.toThrow(
       "data: the ids of 'numbers' must be from 0 to 33, those of the vocabulary, got 40",
     );
@@ -120,10 +121,10 @@ describe('batches of samples', () => {
   });
 
   it('refuse what does not fill one, and end', async () => {
-    expect(() => new SampleBatches({samples: new Numbers(1), batchSize: 2})).toThrow(
+    expect(() => new SampleBatches({source: batchesOf(new Numbers(1), 2)})).toThrow(
       "data: 'numbers' must have the samples of a batch, 2, got 1",
     );
-    const batches = new SampleBatches({samples: new Numbers(2), batchSize: 2});
+    const batches = new SampleBatches({source: batchesOf(new Numbers(2), 2)});
     await expect(drain(batches.dataset(2, 2))).rejects.toThrow(
       "data: 'numbers' must have more than 1 batches, got no more",
     );

@@ -1,59 +1,46 @@
 import {assert} from '../../src/asserts';
 import {parseDataPath} from '../../training/data/data_path';
-import {gptSplits} from '../../training/data/gpt_splits';
+import type {GptDataConfig} from '../../training/data/gpt_data';
 import {IndexedDataset} from '../../training/data/indexed_dataset';
-import type {Samples} from '../../training/data/samples';
-import type {Split} from '../../training/data/splits';
 import {readDescription} from '../../training/preprocess/preprocess';
 import {loadTokenizer} from '../../training/tokenizer_files';
 import type {Options} from './options';
 
-/** The data sets of a run. */
-export class PretrainData {
-  private constructor(
-    private readonly datasets: readonly IndexedDataset[],
-    /** Ids of the tokenizer. */
-    readonly vocabSize: number,
-  ) {}
-
-  /**
-   * Opens the data sets and finds out which tokenizer they were made with.
-   *
-   * @throws If one is damaged, or does not fit the tokenizer that was asked for.
-   */
-  static async open(options: Options): Promise<PretrainData> {
-    const {prefixes} = parseDataPath(options.dataPath);
-    const datasets: IndexedDataset[] = [];
-    try {
-      prefixes.forEach((prefix) => datasets.push(IndexedDataset.open(prefix)));
-      return new PretrainData(datasets, await findVocabSize(prefixes, options));
-    } catch (error) {
-      datasets.forEach((dataset) => dataset.close());
-      throw error;
-    }
-  }
-
+/** What a run trains on. */
+export interface PretrainData {
+  /** Ids of the tokenizer. */
+  vocabSize: number;
   /** What tells these data sets from others, for those who go on with the run. */
-  get identity(): object[] {
-    return this.datasets.map(({numSequences, numTokens}) => ({numSequences, numTokens}));
-  }
+  identity: object[];
+}
 
-  /** Samples of as many steps and validations as the run has. */
-  split(options: Options): Partial<Record<Split, Samples>> {
-    const {dataPath, split, seqLength, seed, trainIters, evalIters} = options;
-    const {microBatchSize, globalBatchSize = microBatchSize} = options;
-    return gptSplits(this.datasets, {
-      weights: parseDataPath(dataPath).weights,
-      split,
-      sequenceLength: seqLength,
-      seed,
-      numSamples: {train: trainIters * globalBatchSize, valid: evalIters * microBatchSize},
-    });
-  }
+/**
+ * Checks the data sets and finds out which tokenizer they were made with.
+ *
+ * @throws If one is damaged, or does not fit the tokenizer that was asked for.
+ */
+export async function findData(options: Options): Promise<PretrainData> {
+  const {prefixes} = parseDataPath(options.dataPath);
+  const identity = prefixes.map((prefix) => {
+    const dataset = IndexedDataset.open(prefix);
+    const {numSequences, numTokens} = dataset;
+    dataset.close();
+    return {numSequences, numTokens};
+  });
+  return {identity, vocabSize: await findVocabSize(prefixes, options)};
+}
 
-  close() {
-    this.datasets.forEach((dataset) => dataset.close());
-  }
+/** What to draw: samples of as many steps and validations as the run has. */
+export function dataConfig(options: Options): GptDataConfig {
+  const {dataPath, split, seqLength, seed, trainIters, evalIters} = options;
+  const {microBatchSize, globalBatchSize = microBatchSize} = options;
+  return {
+    ...parseDataPath(dataPath),
+    split,
+    sequenceLength: seqLength,
+    seed,
+    numSamples: {train: trainIters * globalBatchSize, valid: evalIters * microBatchSize},
+  };
 }
 
 /** By the tokenizer that is asked for; else by that which the data sets say; else GPT-2's. */

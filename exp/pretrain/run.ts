@@ -1,17 +1,24 @@
+import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import {countParameters} from '../../models/language_model';
 import {startBackend} from '../../training/backend';
+import {batchesOf} from '../../training/data/batch_source';
+import {openGptData} from '../../training/data/gpt_data';
+import {LoaderThread} from '../../training/data/loader_thread';
 import {formatCount} from '../../training/format';
 import {Interrupts} from '../../training/interrupts';
 import {RunFolder} from '../../training/run_folder';
 import {RunLock} from '../../training/run_lock';
 import {StopRequest} from '../../training/stop_request';
-import {PretrainData} from './data';
+import {dataConfig, findData, type PretrainData} from './data';
 import {modelConfig, modelFlopsPerToken, modelName} from './model';
 import type {Options} from './options';
 import {writeReport} from './report';
 import {smokeOptions} from './smoke';
-import {train} from './train';
+import {type PretrainRun, train} from './train';
+
+/** The bundle of the thread that reads samples. */
+const LOADER = join(__dirname, 'loader_worker.cjs');
 
 /**
  * Trains a model, unless that is done.
@@ -23,7 +30,7 @@ export async function run(given: Options, ignored: readonly string[] = []): Prom
   if (ignored.length > 0) {
     console.log(`Without effect here: ${ignored.join(', ')}.`);
   }
-  const data = await PretrainData.open(given);
+  const data = await findData(given);
   const interrupts = new Interrupts();
   try {
     console.log(describeModel(given, data.vocabSize));
@@ -39,7 +46,6 @@ export async function run(given: Options, ignored: readonly string[] = []): Prom
     }
   } finally {
     interrupts.dispose();
-    data.close();
   }
 }
 
@@ -50,28 +56,63 @@ async function trainInFolder(
 ): Promise<number> {
   const folder = new RunFolder(options.save);
   folder.removeLeftovers();
-  const precision = options.fp16 || options.bf16 ? 'float16' : 'float32';
-  const backend = await startBackend(options.backend, {...options, precision});
-  console.log(backend.description);
+  const loader = await startLoader(options);
   try {
-    const stop = new StopRequest();
-    interrupts.watch(stop);
-    const result = await train({options, data, folder, backend, stop});
-    const interrupted = await interrupts.check();
-    interrupts.watch(undefined);
-    if (result.step < options.trainIters) {
-      console.log(
-        `Stopped at step ${result.step} of ${options.trainIters} (${stop.reason}). ` +
-          `The same command goes on from ${result.saved ? 'there' : 'the last checkpoint, if any'}.`,
-      );
-    } else {
-      writeReport({options, folder, backend, log: result.log, vocabSize: data.vocabSize});
-      console.log(`The curves and the experts' load: ${join(folder.path, 'report.html')}`);
+    const precision = options.fp16 || options.bf16 ? 'float16' : 'float32';
+    const backend = await startBackend(options.backend, {...options, precision});
+    console.log(backend.description);
+    try {
+      const {batches} = loader;
+      return await trainOn({options, data, batches, folder, backend}, interrupts);
+    } finally {
+      backend.dispose();
     }
-    return interrupted ? interrupts.exitCode : 0;
   } finally {
-    backend.dispose();
+    await loader.close();
   }
+}
+
+async function trainOn(run: Omit<PretrainRun, 'stop'>, interrupts: Interrupts): Promise<number> {
+  const {options, data, folder, backend} = run;
+  const stop = new StopRequest();
+  interrupts.watch(stop);
+  const result = await train({...run, stop});
+  const interrupted = await interrupts.check();
+  interrupts.watch(undefined);
+  if (result.step < options.trainIters) {
+    console.log(
+      `Stopped at step ${result.step} of ${options.trainIters} (${stop.reason}). ` +
+        `The same command goes on from ${result.saved ? 'there' : 'the last checkpoint, if any'}.`,
+    );
+  } else {
+    writeReport({options, folder, backend, log: result.log, vocabSize: data.vocabSize});
+    console.log(`The curves and the experts' load: ${join(folder.path, 'report.html')}`);
+  }
+  return interrupted ? interrupts.exitCode : 0;
+}
+
+/** Reads in a thread, where its bundle lies beside the command's; else, as in tests, in this one. */
+async function startLoader(options: Options) {
+  const config = dataConfig(options);
+  const {microBatchSize} = options;
+  if (existsSync(LOADER)) {
+    const thread = await LoaderThread.start(config, LOADER);
+    return {
+      batches: {
+        train: thread.batches('train', microBatchSize),
+        valid: thread.batches('valid', microBatchSize),
+      },
+      close: () => thread.close(),
+    };
+  }
+  const {splits, close} = openGptData(config);
+  return {
+    batches: {
+      train: splits.train && batchesOf(splits.train, microBatchSize),
+      valid: splits.valid && batchesOf(splits.valid, microBatchSize),
+    },
+    close,
+  };
 }
 
 /** One line about the model. */

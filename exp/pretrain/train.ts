@@ -2,7 +2,9 @@ import {languageModel, type LanguageModelConfig} from '../../models/language_mod
 import {sparseSoftmaxCrossEntropyLoss} from '../../ops/sparse_softmax_cross_entropy';
 import type {StartedBackend} from '../../training/backend';
 import type {RunConfig} from '../../training/checkpoint';
+import type {BatchSource} from '../../training/data/batch_source';
 import {sampleData, SampleBatches} from '../../training/data/sample_batches';
+import type {Split} from '../../training/data/splits';
 import {peakFlops} from '../../training/peak_flops';
 import {createProgress} from '../../training/progress';
 import type {RunFolder} from '../../training/run_folder';
@@ -14,10 +16,14 @@ import {modelConfig, modelFlopsPerToken, modelName} from './model';
 import {createOptimizer} from './optimizer';
 import type {Options} from './options';
 
+/** Micro-batches of each part of the data. */
+export type RunBatches = Partial<Record<Split, BatchSource>>;
+
 /** One run: what to train, on what, and where to. */
 export interface PretrainRun {
   options: Options;
   data: PretrainData;
+  batches: RunBatches;
   folder: RunFolder;
   backend: StartedBackend;
   stop: StopRequest;
@@ -25,12 +31,10 @@ export interface PretrainRun {
 
 /** Trains the model from its last checkpoint on. */
 export async function train(run: PretrainRun): Promise<TrainingResult> {
-  const {options, data, folder, backend, stop} = run;
-  const {trainIters: steps, microBatchSize, evalIters, keepCheckpoints} = options;
+  const {options, data, batches, folder, backend, stop} = run;
+  const {trainIters: steps, evalIters, keepCheckpoints} = options;
   const config = modelConfig(options, data.vocabSize);
-  // The padded ids stand for no token, but the model has them.
-  const batches = {batchSize: microBatchSize, vocabSize: config.vocabSize};
-  const samples = data.split(options);
+  const {vocabSize} = config;
   const model = languageModel(config);
   const optimizer = createOptimizer(options);
   const name = modelName(config);
@@ -38,9 +42,9 @@ export async function train(run: PretrainRun): Promise<TrainingResult> {
     return await trainLanguageModel({
       ...{name, model, optimizer, folder, stop, steps, keepCheckpoints},
       loss: sparseSoftmaxCrossEntropyLoss,
-      train: sampleData({...batches, samples: samples.train!}),
-      ...(samples.valid != null && {
-        validation: new SampleBatches({...batches, samples: samples.valid}).first(evalIters),
+      train: sampleData({vocabSize, source: batches.train!}),
+      ...(batches.valid != null && {
+        validation: new SampleBatches({vocabSize, source: batches.valid}).first(evalIters),
       }),
       evalEvery: options.evalInterval,
       saveEvery: options.saveInterval,

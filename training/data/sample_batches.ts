@@ -2,7 +2,7 @@ import {tensor2d, tensor3d} from '@tensorflow/tfjs-core';
 import {type Dataset, generator} from '@tensorflow/tfjs-data';
 import {assert, assertCount} from '../../src/asserts';
 import type {Batch, TrainingData} from '../training_data';
-import type {Samples} from './samples';
+import type {BatchSource} from './batch_source';
 
 /** A batch in the form that tf.data wants: of a type with an index signature. */
 export type SampleBatch = Pick<Batch, keyof Batch>;
@@ -13,20 +13,19 @@ export interface BatchesState {
   position: number;
 }
 
-/** Which samples make batches, and how. */
+/** Which batches, and how they are read. */
 export interface SampleBatchesConfig {
-  samples: Samples;
-  /** B. */
-  batchSize: number;
+  source: BatchSource;
   /** V: the ids must be below it. Not checked where it is not given. */
   vocabSize?: number;
-  /** Batches that are read ahead while others are trained on. Default 2. */
+  /** Batches that are asked for ahead. Default 2. */
   prefetch?: number;
 }
 
 /**
- * Batches of samples in their order, as data sets of tf.data for `fitDataset` and `evaluateDataset`.
- * The next ones are read from the disk while a model trains on this one.
+ * Batches of samples in their order, as data sets of tf.data for `fitDataset` and `evaluateDataset`. The
+ * next ones are asked for before they are taken: a source in a thread of its own reads them while a model
+ * trains on this one.
  */
 export class SampleBatches {
   /** Whole batches that the samples fill. */
@@ -43,14 +42,12 @@ export class SampleBatches {
     private readonly config: SampleBatchesConfig,
     {position}: BatchesState = {position: 0},
   ) {
-    const {samples, batchSize} = config;
+    const {name, batchSize, numSamples} = config.source;
     assertCount('SampleBatches', 'batchSize', batchSize, {min: 1});
-    this.numBatches = Math.floor(samples.length / batchSize);
+    this.numBatches = Math.floor(numSamples / batchSize);
     assert(
       this.numBatches > 0,
-      () =>
-        `data: '${samples.name}' must have the samples of a batch, ${batchSize}, ` +
-        `got ${samples.length}`,
+      () => `data: '${name}' must have the samples of a batch, ${batchSize}, got ${numSamples}`,
     );
     this.taken = position / batchSize;
     assertCount('SampleBatches', 'position / batchSize', this.taken, {min: 0});
@@ -58,7 +55,7 @@ export class SampleBatches {
 
   /** How many samples were taken; saved with a checkpoint. */
   get state(): BatchesState {
-    return {position: this.taken * this.config.batchSize};
+    return {position: this.taken * this.config.source.batchSize};
   }
 
   /**
@@ -95,43 +92,31 @@ export class SampleBatches {
   }
 
   private async take(): Promise<SampleBatch> {
-    const {samples, batchSize, prefetch = 2} = this.config;
-    const {sequenceLength} = samples;
+    const {source, prefetch = 2} = this.config;
     assert(
       this.taken < this.numBatches,
-      () => `data: '${samples.name}' must have more than ${this.numBatches} batches, got no more`,
+      () => `data: '${source.name}' must have more than ${this.numBatches} batches, got no more`,
     );
     while (this.ahead.length <= prefetch && this.taken + this.ahead.length < this.numBatches) {
-      const batch = this.read(this.taken + this.ahead.length);
+      const batch = source.read(this.taken + this.ahead.length);
       batch.catch(() => undefined); // It is thrown when the batch is taken.
       this.ahead.push(batch);
     }
     const ids = await this.ahead.shift()!;
-    this.taken++;
-    return toBatch(ids, batchSize, sequenceLength);
-  }
-
-  /** The ids of a batch, [B, T + 1]. */
-  private async read(batch: number): Promise<Int32Array> {
-    const {samples, batchSize} = this.config;
-    const width = samples.sequenceLength + 1;
-    const ids = new Int32Array(batchSize * width);
-    for (let i = 0; i < batchSize; i++) {
-      samples.read(batch * batchSize + i, ids.subarray(i * width, (i + 1) * width));
-    }
     this.checkIds(ids);
-    return ids;
+    this.taken++;
+    return toBatch(ids, source);
   }
 
   private checkIds(ids: Int32Array) {
-    const {samples, vocabSize} = this.config;
+    const {source, vocabSize} = this.config;
     if (vocabSize == null) {
       return;
     }
     for (const id of ids) {
       if (id < 0 || id >= vocabSize) {
         throw new Error(
-          `data: the ids of '${samples.name}' must be from 0 to ${vocabSize - 1}, those of the ` +
+          `data: the ids of '${source.name}' must be from 0 to ${vocabSize - 1}, those of the ` +
             `vocabulary, got ${id}: it was made with another tokenizer`,
         );
       }
@@ -149,7 +134,7 @@ export function sampleData(config: SampleBatchesConfig): TrainingData {
   return (firstSample) => new SampleBatches(config, {position: firstSample}).rest();
 }
 
-function toBatch(ids: Int32Array, batchSize: number, sequenceLength: number): SampleBatch {
+function toBatch(ids: Int32Array, {batchSize, sequenceLength}: BatchSource): SampleBatch {
   const xs = new Int32Array(batchSize * sequenceLength);
   const ys = new Int32Array(xs.length);
   for (let i = 0; i < batchSize; i++) {
