@@ -1,0 +1,312 @@
+"""Tests of one family of launchers against PyTorch, on random shapes: test_kernels.py FAMILY [--rounds N]"""
+
+import argparse
+import random
+import time
+from ctypes import c_bool, c_int, c_int32
+
+import torch
+from library import (PRECISIONS, call, empty, grouped_mat_mul, permutation, sparse_index, workspace)
+
+DEVICE = "cuda"
+# Of the sum of the magnitudes of the terms: float32 rounds its sums, TF32 and bfloat16 both operands.
+TOLERANCES = {"float32": 1e-5, "tf32": 1.2e-3, "bfloat16": 8.5e-3}
+
+
+def ints(values):
+    return torch.tensor(values, dtype=torch.int32, device=DEVICE)
+
+
+def floats(*shape):
+    return torch.rand(*shape, device=DEVICE) - 0.5
+
+
+def expect_equal(got, expected, what):
+    assert torch.equal(got.cpu(), expected.cpu()), f"{what}: they differ\n{got}\n{expected}"
+
+
+def expect_product(got, a, b, precision, what):
+    """got = a b, for float64 a and b."""
+    error = (got.double() - a @ b).abs()
+    bound = TOLERANCES[precision] * (a.abs() @ b.abs()) + 1e-30
+    bad = ~(error <= bound)
+    assert not bad.any(), f"{what}: {int(bad.sum())} of {bad.numel()} are off, first at {bad.nonzero()[0].tolist()}"
+
+
+def size(most):
+    """Small sizes, powers of two, multiples of four and others, all alike."""
+    kind = random.randrange(4)
+    if kind == 0:
+        return random.randint(1, min(most, 9))
+    if kind == 1:
+        return min(most, 2 ** random.randint(0, most.bit_length()))
+    if kind == 2:
+        return max(4, random.randint(1, most) // 4 * 4)
+    return random.randint(1, most)
+
+
+def random_bins(rows, experts, complete=True):
+    """Where each expert's rows end; some experts are empty, and the last may end early."""
+    ends = sorted(random.randint(0, rows) for _ in range(experts))
+    for i in range(1, experts):
+        if random.random() < 0.2:
+            ends[i] = ends[i - 1]
+    ends.sort()
+    if complete:
+        ends[-1] = rows
+    return ends
+
+
+# ---- Routing.
+
+
+def routing():
+    n = random.choice([0, 1, size(3000), size(200000)])
+    end_bit = random.choice([1, 3, 8, 17, 31, 32])
+    keys = torch.randint(-(2**31), 2**31 - 1, (n,), dtype=torch.int64).to(torch.int32).to(DEVICE)
+    if end_bit < 32:
+        keys = keys & (2**end_bit - 1)
+    sorted_keys, order = empty(n, dtype=torch.int32), empty(n, dtype=torch.int32)
+    call("sort", keys, n, c_int(end_bit), sorted_keys, order, *workspace("sort", n))
+    expected, expected_order = torch.sort(keys.long(), stable=True)
+    expect_equal(sorted_keys.long(), expected, f"sort of {n}, {end_bit} bits")
+    expect_equal(order.long(), expected_order, f"permutation of {n}, {end_bit} bits")
+
+    batch, most = random.choice([(1, 64), (3, 7), (1, 9000), (2, 1)])
+    x = torch.randint(-2, most + 2, (batch, n), dtype=torch.int32, device=DEVICE)
+    counts = empty(batch, most, dtype=torch.int32)
+    call("histogram", x, batch, n, c_int32(most), counts)
+    rows = [torch.bincount(r[(r >= 0) & (r < most)].long(), minlength=most) for r in x]
+    expect_equal(counts.long(), torch.stack(rows), f"histogram of {batch} x {n} into {most}")
+
+    experts = random.choice([1, 8, 64, 700])
+    tokens = torch.randint(0, 300, (experts,), dtype=torch.int32, device=DEVICE)
+    for exclusive in (False, True):
+        sums = empty(experts, dtype=torch.int32)
+        call("cumsum", tokens, 1, experts, exclusive, sums)
+        inclusive = torch.cumsum(tokens.long(), 0)
+        expect_equal(sums.long(), inclusive - tokens if exclusive else inclusive, "cumsum")
+    block = random.choice([1, 4, 128])
+    bins = empty(experts, dtype=torch.int32)
+    call("padded_bins", tokens, experts, c_int32(block), bins)
+    padded = torch.cumsum((tokens.long() + block - 1) // block * block, 0)
+    expect_equal(bins.long(), padded, "padded bins")
+
+    per_row = random.choice([1, 2, 5])
+    block_rows = int(padded[-1]) // block + 3
+    columns = empty(block_rows * per_row, dtype=torch.int32)
+    call("topology", bins, experts, c_int32(block), block_rows, per_row, columns)
+    expert = torch.searchsorted(padded, torch.arange(block_rows, device=DEVICE) * block, right=True)
+    expected = expert[:, None] * per_row + torch.arange(per_row, device=DEVICE)
+    expected[expert >= experts] = -1
+    expect_equal(columns.long(), expected.flatten(), "topology")
+
+    ends = torch.cumsum(tokens, 0).to(torch.int32)
+    outputs = int(ends[-1]) + 5
+    x = torch.randint(-(2**31), 2**31 - 1, (2, experts), dtype=torch.int64).to(torch.int32).to(DEVICE)
+    out = empty(2, outputs, dtype=torch.int32)
+    call("replicate", x, ends, 2, experts, outputs, out)
+    expected = torch.nn.functional.pad(torch.repeat_interleave(x, tokens.long(), 1), (0, 5))
+    expect_equal(out, expected, "replicate")
+
+    t, e = size(5000), random.choice([1, 4, 64])
+    k = random.randint(1, min(e, 8))
+    logits = torch.randint(0, 9, (t, e), device=DEVICE).float()  # With many ties.
+    out = empty(t, k, dtype=torch.int32)
+    call("top_k", logits, t, c_int32(e), c_int32(k), out)
+    expected = torch.sort(logits, dim=1, descending=True, stable=True).indices[:, :k]
+    expect_equal(out.long(), expected, "top-k")
+
+
+# ---- Permutation.
+
+
+def permutation_family():
+    t, top_k, experts, hidden = size(700), random.choice([1, 2, 3]), random.choice([1, 4, 9]), size(700)
+    n = t * top_k
+    expert_of = torch.randint(0, experts, (n,))
+    indices = torch.argsort(expert_of, stable=True)
+    tokens = torch.bincount(expert_of, minlength=experts)
+    ends = torch.cumsum(tokens, 0)
+    block = random.choice([1, 4, 32])
+    padded_ends = torch.cumsum((tokens + block - 1) // block * block, 0)
+    weights = floats(n)
+    for layout in ("packed", "padded", "binned"):
+        if layout == "packed":
+            num_rows, begins, room = n, ends - tokens, tokens
+        elif layout == "padded":
+            num_rows = int(padded_ends[-1]) + 2
+            begins = torch.cat([torch.zeros(1, dtype=torch.int64), padded_ends[:-1]])
+            room = tokens
+        else:
+            num_rows = random.randint(1, max(1, int(tokens.max())))
+            begins, room = torch.arange(experts) * num_rows, tokens.clamp(max=num_rows)
+        total = num_rows * experts if layout == "binned" else num_rows
+        row_of_copy = torch.full((n,), -1)
+        for e in range(experts):
+            first = int(ends[e] - tokens[e])
+            copies = indices[first : first + int(room[e])]
+            row_of_copy[copies] = begins[e] + torch.arange(copies.numel())
+        held = row_of_copy >= 0
+        layout_ends = ends if layout == "packed" else padded_ends
+        index = (ints(indices.tolist()), ints(ends.tolist()), ints(layout_ends.tolist()))
+        form = permutation(*index, top_k, layout, num_rows)
+        copies = torch.arange(n)[held].to(DEVICE)
+        rows = row_of_copy[held].to(DEVICE)
+        what = f"{layout}, T {t} K {top_k} E {experts} H {hidden}"
+        for weight in (None, weights):
+            scale = 1 if weight is None else weight[copies][:, None]
+            x, y = floats(t, hidden), floats(total, hidden)
+            got = empty(total, hidden)
+            call("gather", x, weight, form, hidden, got)
+            expected = torch.zeros(total, hidden, device=DEVICE)
+            expected[rows] = scale * x[copies // top_k]
+            expect_equal(got, expected, f"gather {what}")
+
+            got = empty(t, hidden)
+            memory, _ = workspace("scatter", n)
+            call("scatter", y, weight, form, hidden, got, memory)
+            expected = torch.zeros(t, hidden, device=DEVICE, dtype=torch.float64)
+            expected.index_add_(0, copies // top_k, (scale * y[rows]).double())
+            assert torch.allclose(got.double(), expected, rtol=1e-5, atol=1e-6), f"scatter {what}"
+
+        dy, y = floats(t, hidden), floats(total, hidden)
+        got = empty(n)
+        call("scatter_weights_grad", y, dy, form, hidden, got)
+        expected = torch.zeros(n, device=DEVICE, dtype=torch.float64)
+        expected[copies] = (y[rows].double() * dy[copies // top_k].double()).sum(1)
+        assert torch.allclose(got.double(), expected, rtol=1e-4, atol=1e-5), f"weights' gradient {what}"
+
+    # Whatever the index says, nothing is touched out of bounds.
+    wild = [torch.randint(-(2**31), 2**31 - 1, (m,), dtype=torch.int64).to(torch.int32).to(DEVICE)
+            for m in (n, experts, experts)]
+    for layout in ("packed", "padded", "binned"):
+        form = permutation(*wild, top_k, layout, 7)
+        total = 7 * experts if layout == "binned" else 7
+        call("gather", floats(t, hidden), weights, form, hidden, empty(total, hidden))
+        memory, _ = workspace("scatter", n)
+        call("scatter", floats(total, hidden), weights, form, hidden, empty(t, hidden), memory)
+        call("scatter_weights_grad", floats(total, hidden), floats(t, hidden), form, hidden, empty(n))
+    torch.cuda.synchronize()
+
+
+# ---- Products.
+
+
+def check_grouped(precision, rows, k, n, experts, ends):
+    bins = ints(ends)
+    begins = [0] + ends[:-1]
+    what = f"{precision}, rows {rows} k {k} n {n}, bins {ends[:9]}"
+    a = floats(rows, k)
+    for transpose_b in (False, True):
+        b = floats(experts, *((n, k) if transpose_b else (k, n)))
+        got = grouped_mat_mul(precision, a, b, bins, False, transpose_b)
+        for e in range(experts):
+            part = slice(begins[e], ends[e])
+            right = b[e].double().T if transpose_b else b[e].double()
+            expect_product(got[part], a[part].double(), right, precision, f"grouped {transpose_b}, {what}")
+        expect_equal(got[ends[-1] :], torch.zeros_like(got[ends[-1] :]), f"rows beyond the bins, {what}")
+    b = floats(rows, n)
+    got = grouped_mat_mul(precision, a, b, bins, True)
+    for e in range(experts):
+        part = slice(begins[e], ends[e])
+        expect_product(got[e], a[part].double().T, b[part].double(), precision, f"grouped transposed, {what}")
+
+
+def grouped():
+    rows, k, n, experts = size(900), size(500), size(500), random.choice([1, 2, 8, 33])
+    if random.random() < 0.5:
+        # Whole vectors of eight, for which wgmma multiplies.
+        k, n = max(8, k // 8 * 8), max(8, n // 8 * 8)
+    for precision in PRECISIONS:
+        check_grouped(precision, rows, k, n, experts, random_bins(rows, experts, random.random() < 0.7))
+    wild = torch.randint(-(2**31), 2**31 - 1, (experts,), dtype=torch.int64).to(torch.int32).to(DEVICE)
+    for precision in PRECISIONS:
+        grouped_mat_mul(precision, floats(rows, k), floats(experts, k, n), wild)
+        grouped_mat_mul(precision, floats(rows, k), floats(rows, n), wild, True)
+    torch.cuda.synchronize()
+
+
+def random_sparse(rows, columns, block):
+    mask = torch.rand(rows // block, columns // block) < random.choice([0.1, 0.5, 1.0])
+    row, column = mask.nonzero(as_tuple=True)
+    tensors = {
+        "row_indices": ints(row.tolist()),
+        "column_indices": ints(column.tolist()),
+        "offsets": ints([0] + torch.cumsum(mask.sum(1), 0).tolist()),
+    }
+    nnz = row.numel()
+    tensors["column_indices_t"] = empty(nnz, dtype=torch.int32)
+    tensors["offsets_t"] = empty(columns // block + 1, dtype=torch.int32)
+    tensors["block_offsets_t"] = empty(nnz, dtype=torch.int32)
+    call("sparse_transpose", tensors["row_indices"], tensors["column_indices"], nnz,
+         c_int32(columns // block), tensors["column_indices_t"], tensors["offsets_t"],
+         tensors["block_offsets_t"], *workspace("sparse_transpose", nnz))
+    order = torch.argsort(column, stable=True)
+    expect_equal(tensors["column_indices_t"].long().cpu(), row[order], "columns of the transpose")
+    expect_equal(tensors["block_offsets_t"].long().cpu(), order, "blocks of the transpose")
+    expect_equal(tensors["offsets_t"].long().cpu(),
+                 torch.tensor([0] + torch.cumsum(mask.sum(0), 0).tolist()), "offsets of the transpose")
+    return tensors, row.to(DEVICE), column.to(DEVICE)
+
+
+def sparse():
+    block = random.choice([4, 7, 32, 128, 160])
+    rows, columns, other = block * random.randint(1, 5), block * random.randint(1, 5), size(400)
+    tensors, row, column = random_sparse(rows, columns, block)
+    index = sparse_index(tensors, rows, columns, block)
+    nnz = row.numel()
+    values = floats(nnz, block, block)
+    dense = torch.zeros(rows // block, columns // block, block, block, device=DEVICE)
+    dense[row, column] = values
+    dense = dense.permute(0, 2, 1, 3).reshape(rows, columns).double()
+    for precision, code in PRECISIONS.items():
+        for ta in (False, True):
+            for tb in (False, True):
+                what = f"{precision}, {rows} x {columns} by {block}, {other}, transposed {ta} {tb}"
+                a = floats(*((other, rows) if ta else (rows, other)))
+                b = floats(*((columns, other) if tb else (other, columns)))
+                got = empty(nnz, block, block)
+                call("sdd", c_int(code), a, b, index, other, ta, tb, got)
+                left, right = (a.T if ta else a).double(), (b.T if tb else b).double()
+                for i in range(nnz):
+                    part = slice(int(row[i]) * block, (int(row[i]) + 1) * block)
+                    across = slice(int(column[i]) * block, (int(column[i]) + 1) * block)
+                    expect_product(got[i], left[part], right[:, across], precision, f"sdd {what}")
+
+                inner, m = (rows, columns) if ta else (columns, rows)
+                b = floats(*((other, inner) if tb else (inner, other)))
+                got = empty(m, other)
+                call("dsd", c_int(code), values, b, index, other, ta, tb, got)
+                expect_product(got, dense.T if ta else dense, (b.T if tb else b).double(), precision,
+                               f"dsd {what}")
+
+                inner, n = (columns, rows) if tb else (rows, columns)
+                a = floats(*((inner, other) if ta else (other, inner)))
+                got = empty(other, n)
+                call("dds", c_int(code), a, values, index, other, ta, tb, got)
+                expect_product(got, (a.T if ta else a).double(), dense.T if tb else dense, precision,
+                               f"dds {what}")
+    torch.cuda.synchronize()
+
+
+FAMILIES = {"routing": (routing, 60), "permutation": (permutation_family, 60), "grouped": (grouped, 100),
+            "sparse": (sparse, 25)}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("family", choices=FAMILIES)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    test, rounds = FAMILIES[arguments.family]
+    began = time.time()
+    for i in range(arguments.rounds or rounds):
+        random.seed(arguments.seed + i)
+        torch.manual_seed(arguments.seed + i)
+        try:
+            test()
+            torch.cuda.synchronize()
+        except Exception as error:
+            raise SystemExit(f"{arguments.family}: round {i} (--seed {arguments.seed + i} --rounds 1): {error}")
+    print(f"{arguments.family}: {arguments.rounds or rounds} rounds passed in {time.time() - began:.1f} s", flush=True)

@@ -1,0 +1,123 @@
+// The CUDA kernels as plain launchers: device pointers, sizes, an explicit stream; nothing of
+// TensorFlow, no allocation, no synchronisation, no value read back. All arrays are contiguous and row
+// by row; sizes are those of src/kernel_names.ts: T tokens, K top-k, E experts, H hidden size, N = T * K
+// routed rows, B block size. Whatever index arrays hold, nothing is read or written out of bounds.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+
+extern "C" {
+
+/// How products multiply float32 matrices; all sum in float32.
+enum MegaBlocksPrecision {
+  kMegaBlocksFloat32 = 0,
+  /// Operands rounded to TF32, on tensor cores.
+  kMegaBlocksTf32 = 1,
+  /// Operands rounded to bfloat16, on tensor cores.
+  kMegaBlocksBfloat16 = 2,
+};
+
+enum MegaBlocksLayout { kMegaBlocksPacked = 0, kMegaBlocksPadded = 1, kMegaBlocksBinned = 2 };
+
+// ---- Routing. A workspace is as large as the function of the same name says, in bytes.
+
+size_t megablocks_sort_workspace(int64_t size);
+cudaError_t megablocks_sort(
+    const int32_t* keys, int64_t size, int end_bit, int32_t* sorted, int32_t* permutation,
+    void* workspace, size_t workspace_size, cudaStream_t stream);
+
+/// x [batch, size] -> counts [batch, max].
+cudaError_t megablocks_histogram(
+    const int32_t* x, int64_t batch, int64_t size, int32_t max, int32_t* counts, cudaStream_t stream);
+
+/// x [batch, size] -> sums along the last axis.
+cudaError_t megablocks_cumsum(
+    const int32_t* x, int64_t batch, int64_t size, bool exclusive, int32_t* out, cudaStream_t stream);
+
+cudaError_t megablocks_padded_bins(
+    const int32_t* tokens_per_expert, int64_t num_experts, int32_t block_size, int32_t* out,
+    cudaStream_t stream);
+
+cudaError_t megablocks_topology(
+    const int32_t* padded_bins, int64_t num_experts, int32_t block_size, int64_t block_rows,
+    int64_t blocks_per_row, int32_t* column_indices, cudaStream_t stream);
+
+/// x [batch, E], of four bytes an element, bins [E] -> [batch, num_outputs].
+cudaError_t megablocks_replicate(
+    const void* x, const int32_t* bins, int64_t batch, int64_t num_bins, int64_t num_outputs, void* out,
+    cudaStream_t stream);
+
+/// logits [T, E] -> indices of the k largest of each row [T, k], descending; ties to the lowest.
+cudaError_t megablocks_top_k(
+    const float* x, int64_t rows, int32_t columns, int32_t k, int32_t* indices, cudaStream_t stream);
+
+size_t megablocks_sparse_transpose_workspace(int64_t num_blocks);
+cudaError_t megablocks_sparse_transpose(
+    const int32_t* row_indices, const int32_t* column_indices, int64_t num_blocks,
+    int32_t block_columns, int32_t* column_indices_t, int32_t* offsets_t, int32_t* block_offsets_t,
+    void* workspace, size_t workspace_size, cudaStream_t stream);
+
+// ---- Permutation.
+
+/// The index of a permutation: `num_rows` rows in the layout, of each expert where binned.
+struct MegaBlocksPermutation {
+  const int32_t *indices, *bins, *padded_bins;
+  int64_t num_copies, num_rows;
+  int32_t num_experts, top_k, layout;
+};
+
+/// x [T, H], weights [N] or null -> rows in the layout.
+cudaError_t megablocks_gather(
+    const float* x, const float* weights, MegaBlocksPermutation permutation, int64_t hidden_size,
+    float* out, cudaStream_t stream);
+
+size_t megablocks_scatter_workspace(int64_t num_copies);
+/// x in the layout, weights [N] or null -> [T, H].
+cudaError_t megablocks_scatter(
+    const float* x, const float* weights, MegaBlocksPermutation permutation, int64_t hidden_size,
+    float* out, void* workspace, cudaStream_t stream);
+
+/// x in the layout, dy [T, H] -> [N].
+cudaError_t megablocks_scatter_weights_grad(
+    const float* x, const float* dy, MegaBlocksPermutation permutation, int64_t hidden_size, float* out,
+    cudaStream_t stream);
+
+// ---- Products.
+
+/// What megablocks_grouped_mat_mul needs, in bytes: copies of the operands in bfloat16 where wgmma multiplies.
+size_t megablocks_grouped_mat_mul_workspace(
+    int precision, int64_t rows, int64_t k, int64_t n, int32_t num_experts, bool transpose_a,
+    bool transpose_b);
+/// a [rows, k], b [E, k, n] ([E, n, k] with transpose_b), bins [E] -> [rows, n]. With transpose_a: a
+/// [rows, k], b [rows, n] -> [E, k, n]. Without a workspace, or on a GPU that is no Hopper, mma.sync.
+cudaError_t megablocks_grouped_mat_mul(
+    int precision, const float* a, const float* b, const int32_t* bins, int64_t rows, int64_t k,
+    int64_t n, int32_t num_experts, bool transpose_a, bool transpose_b, float* out, void* workspace,
+    size_t workspace_size, cudaStream_t stream);
+
+/// A block-sparse matrix [rows, columns] by its index; the transposed index is read by products with
+/// its transpose.
+struct MegaBlocksSparseIndex {
+  const int32_t *row_indices, *column_indices, *offsets;
+  const int32_t *column_indices_t, *offsets_t, *block_offsets_t;
+  int64_t rows, columns, num_blocks;
+  int32_t block_size;
+};
+
+/// op(a) [rows, k] op(b) [k, columns] at the index -> values [nnz, B, B].
+cudaError_t megablocks_sdd(
+    int precision, const float* a, const float* b, MegaBlocksSparseIndex index, int64_t k,
+    bool transpose_a, bool transpose_b, float* values, cudaStream_t stream);
+/// op(values), op(b) [., n] -> dense [., n].
+cudaError_t megablocks_dsd(
+    int precision, const float* values, const float* b, MegaBlocksSparseIndex index, int64_t n,
+    bool transpose_a, bool transpose_b, float* out, cudaStream_t stream);
+/// op(a) [m, .], op(values) -> dense [m, .].
+cudaError_t megablocks_dds(
+    int precision, const float* a, const float* values, MegaBlocksSparseIndex index, int64_t m,
+    bool transpose_a, bool transpose_b, float* out, cudaStream_t stream);
+
+}  // extern "C"
