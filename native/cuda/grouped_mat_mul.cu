@@ -1,4 +1,5 @@
 // The rows between the bins times each expert's matrix, and the gradient of those matrices.
+#include "hopper_grouped.cuh"
 #include "multiply.cuh"
 
 namespace megablocks {
@@ -20,24 +21,32 @@ __global__ void zero_rest_kernel(
 using namespace megablocks;
 
 size_t megablocks_grouped_mat_mul_workspace(
-    int, int64_t, int64_t, int64_t, int32_t, bool, bool) {
-  return 0;
+    int precision, int64_t rows, int64_t k, int64_t n, int32_t num_experts, bool transpose_a, bool) {
+  if (precision != kMegaBlocksBfloat16 || !hopper_supports(k, n)) return 0;
+  return hopper_grouped_workspace(rows * k, transpose_a ? rows * n : num_experts * k * n);
 }
 
 cudaError_t megablocks_grouped_mat_mul(
     int precision, const float* a, const float* b, const int32_t* bins, int64_t rows, int64_t k,
-    int64_t n, int32_t num_experts, bool transpose_a, bool transpose_b, float* out, void*, size_t,
-    cudaStream_t stream) {
+    int64_t n, int32_t num_experts, bool transpose_a, bool transpose_b, float* out, void* workspace,
+    size_t workspace_size, cudaStream_t stream) {
   if (rows < 0 || k < 0 || n < 0 || num_experts < 0) return cudaErrorInvalidValue;
+  if (!transpose_a && rows * n > 0) {
+    // Few blocks: most often there is nothing beyond the last bin.
+    zero_rest_kernel<<<256, kThreads, 0, stream>>>(bins, num_experts, rows, n, out);
+    if (cudaError_t e = cudaGetLastError()) return e;
+  }
   const bool aligned = is_aligned(a, k) && is_aligned(b, n) && k % 4 == 0;
+  const size_t wanted = megablocks_grouped_mat_mul_workspace(
+      precision, rows, k, n, num_experts, transpose_a, transpose_b);
+  if (wanted > 0 && workspace_size >= wanted && aligned && is_aligned(out, n)) {
+    return hopper_grouped_mat_mul(a, b, bins, rows, k, n, num_experts, transpose_a, transpose_b, out,
+                                  workspace, stream);
+  }
   if (transpose_a) {
     const GroupedTransposedProduct product{a, b, bins, rows, k, n, num_experts, out};
     return multiply(precision, product, aligned, stream);
   }
-  if (rows * n == 0) return cudaSuccess;
-  // Few blocks: most often there is nothing beyond the last bin.
-  zero_rest_kernel<<<256, kThreads, 0, stream>>>(bins, num_experts, rows, n, out);
-  if (cudaError_t e = cudaGetLastError()) return e;
   const GroupedProduct product{a, b, bins, rows, k, n, num_experts, transpose_b, out};
   return multiply(precision, product, aligned, stream);
 }

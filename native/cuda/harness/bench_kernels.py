@@ -58,9 +58,9 @@ def products(t, h, f, e):
           f"tf32 {flops / dense_tf32 / 1e9:.0f}, float32 {flops / dense32 / 1e9:.0f}")
     for name, (a, b, ta, tb, out, peer) in forms.items():
         line = []
-        for precision in ("float32", "tf32", "bfloat16"):
-            ms = attempt(lambda: grouped_mat_mul(precision, a, b, bins, ta, tb, out))
-            line.append(f"{precision} {flops / ms / 1e9:.0f} ({ms:.3f} ms)")
+        for precision, hopper in (("float32", False), ("tf32", False), ("bfloat16", False), ("bfloat16", True)):
+            ms = attempt(lambda: grouped_mat_mul(precision, a, b, bins, ta, tb, out, hopper))
+            line.append(f"{precision}{' wgmma' if hopper else ''} {flops / ms / 1e9:.0f} ({ms:.3f} ms)")
         ms = attempt(peer)
         print(f"  {name}: {', '.join(line)}; torch._grouped_mm bf16 {flops / ms / 1e9:.0f} ({ms:.3f} ms)", flush=True)
 

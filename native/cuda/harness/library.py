@@ -75,7 +75,8 @@ def sparse_index(tensors, rows, columns, block_size):
                        tensors["row_indices"].numel(), block_size)
 
 
-def grouped_mat_mul(precision, a, b, bins, transpose_a=False, transpose_b=False, out=None, memory=None):
+def grouped_mat_mul(precision, a, b, bins, transpose_a=False, transpose_b=False, out=None, hopper=False):
+    """With `hopper` the launcher gets its workspace, and so may take wgmma."""
     rows, k = a.shape
     experts = bins.numel()
     n = b.shape[1] if transpose_a else b.shape[1 if transpose_b else 2]
@@ -83,7 +84,8 @@ def grouped_mat_mul(precision, a, b, bins, transpose_a=False, transpose_b=False,
         out = empty(*((experts, k, n) if transpose_a else (rows, n)))
     code = c_int(PRECISIONS[precision])
     flags = (c_bool(transpose_a), c_bool(transpose_b))
-    if memory is None:
+    memory = (None, c_size_t(0))
+    if hopper:
         memory = workspace("grouped_mat_mul", code, rows, k, n, c_int32(experts), *flags)
     call("grouped_mat_mul", code, a, b, bins, rows, k, n, c_int32(experts), *flags, out, *memory)
     return out

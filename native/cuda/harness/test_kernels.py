@@ -193,21 +193,21 @@ def permutation_family():
 # ---- Products.
 
 
-def check_grouped(precision, rows, k, n, experts, ends):
+def check_grouped(precision, rows, k, n, experts, ends, hopper=False):
     bins = ints(ends)
     begins = [0] + ends[:-1]
     what = f"{precision}, rows {rows} k {k} n {n}, bins {ends[:9]}"
     a = floats(rows, k)
     for transpose_b in (False, True):
         b = floats(experts, *((n, k) if transpose_b else (k, n)))
-        got = grouped_mat_mul(precision, a, b, bins, False, transpose_b)
+        got = grouped_mat_mul(precision, a, b, bins, False, transpose_b, hopper=hopper)
         for e in range(experts):
             part = slice(begins[e], ends[e])
             right = b[e].double().T if transpose_b else b[e].double()
             expect_product(got[part], a[part].double(), right, precision, f"grouped {transpose_b}, {what}")
         expect_equal(got[ends[-1] :], torch.zeros_like(got[ends[-1] :]), f"rows beyond the bins, {what}")
     b = floats(rows, n)
-    got = grouped_mat_mul(precision, a, b, bins, True)
+    got = grouped_mat_mul(precision, a, b, bins, True, hopper=hopper)
     for e in range(experts):
         part = slice(begins[e], ends[e])
         expect_product(got[e], a[part].double().T, b[part].double(), precision, f"grouped transposed, {what}")
@@ -215,15 +215,29 @@ def check_grouped(precision, rows, k, n, experts, ends):
 
 def grouped():
     rows, k, n, experts = size(900), size(500), size(500), random.choice([1, 2, 8, 33])
-    if random.random() < 0.5:
-        # Whole vectors of eight, for which wgmma multiplies.
-        k, n = max(8, k // 8 * 8), max(8, n // 8 * 8)
     for precision in PRECISIONS:
         check_grouped(precision, rows, k, n, experts, random_bins(rows, experts, random.random() < 0.7))
     wild = torch.randint(-(2**31), 2**31 - 1, (experts,), dtype=torch.int64).to(torch.int32).to(DEVICE)
     for precision in PRECISIONS:
         grouped_mat_mul(precision, floats(rows, k), floats(experts, k, n), wild)
         grouped_mat_mul(precision, floats(rows, k), floats(rows, n), wild, True)
+    torch.cuda.synchronize()
+
+
+def hopper():
+    """bfloat16 by wgmma, which takes whole vectors of eight."""
+    rows, k, n, experts = size(2000), 8 * random.randint(1, 90), 8 * random.randint(1, 90), random.choice([1, 2, 8, 33])
+    ends = random_bins(rows, experts, random.random() < 0.7)
+    check_grouped("bfloat16", rows, k, n, experts, ends, hopper=True)
+    wild = torch.randint(-(2**31), 2**31 - 1, (experts,), dtype=torch.int64).to(torch.int32).to(DEVICE)
+    grouped_mat_mul("bfloat16", floats(rows, k), floats(experts, k, n), wild, hopper=True)
+    grouped_mat_mul("bfloat16", floats(rows, k), floats(rows, n), wild, True, hopper=True)
+    # Rows of other experts and the padding of tiles must not leak in: NaN would show.
+    a, b = floats(rows, k), floats(rows, n)
+    bins = ints([rows // 2, rows])
+    a[rows // 2 :] = float("nan")
+    got = grouped_mat_mul("bfloat16", a, b, bins, True, hopper=True)
+    expect_product(got[0], a[: rows // 2].double().T, b[: rows // 2].double(), "bfloat16", "beside NaN")
     torch.cuda.synchronize()
 
 
@@ -290,8 +304,8 @@ def sparse():
     torch.cuda.synchronize()
 
 
-FAMILIES = {"routing": (routing, 60), "permutation": (permutation_family, 60), "grouped": (grouped, 100),
-            "sparse": (sparse, 25)}
+FAMILIES = {"routing": (routing, 60), "permutation": (permutation_family, 60), "grouped": (grouped, 60),
+            "hopper": (hopper, 100), "sparse": (sparse, 25)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
