@@ -1,4 +1,12 @@
-import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {Readable} from 'node:stream';
@@ -6,12 +14,12 @@ import {trainBytePairEncoding} from '../training/byte_pair_encoding';
 import {IndexedDataset} from '../training/data/indexed_dataset';
 import {listInputs} from '../training/preprocess/input';
 import {
-  clearPreprocess,
   preprocess,
   type PreprocessOptions,
   readDescription,
 } from '../training/preprocess/preprocess';
 import {createInlineRunner} from '../training/preprocess/task_runner';
+import {RunLock} from '../training/run_lock';
 import {loadTokenizer} from '../training/tokenizer_files';
 
 let folder: string;
@@ -29,6 +37,11 @@ function write(name: string, contents: string | Uint8Array): string {
 
 function writeJsonl(texts: readonly string[] = TEXTS): string {
   return write('in.jsonl', texts.map((text) => `${JSON.stringify({text, id: 7})}\n`).join(''));
+}
+
+/** Parts of an input are of half a megabyte: this has four. */
+function writeLongJsonl(): string {
+  return writeJsonl(Array.from({length: 60}, (_, i) => `the ${i}th whale `.repeat(2500)));
 }
 
 type Options = Partial<Omit<PreprocessOptions, 'inputs'>>;
@@ -143,8 +156,7 @@ describe('preprocess', () => {
   });
 
   it('goes on where it was interrupted, to the byte', async () => {
-    // Parts are of half a megabyte: this has four.
-    const input = writeJsonl(Array.from({length: 60}, (_, i) => `the ${i}th whale `.repeat(2500)));
+    const input = writeLongJsonl();
     await run([input], {outputPrefix: join(folder, 'whole')});
     const interrupt = new AbortController();
     const first = await run([input], {
@@ -174,11 +186,30 @@ describe('preprocess', () => {
     const input = writeJsonl();
     await run([input]);
     await expect(run([input])).rejects.toThrow('must be a new file, got one that is there');
-    const interrupted = {outputPrefix: join(folder, 'other'), signal: AbortSignal.abort()};
-    await run([input, input], interrupted);
-    const options = {...interrupted, jsonKeys: ['text']} as PreprocessOptions;
-    clearPreprocess(options);
-    expect(readdirSync(folder).filter((name) => name.startsWith('other'))).toEqual([]);
+    await run([input, input], {outputPrefix: join(folder, 'other'), signal: AbortSignal.abort()});
+    const anew = {outputPrefix: join(folder, 'other'), appendEod: false, fresh: true};
+    expect((await run([input], anew)).finished).toBe(true);
+    expect(readAll('other_text_document').length).toBe(3);
+  });
+
+  it('is done by one process at a time', async () => {
+    const input = writeJsonl();
+    const lock = RunLock.acquire(join(folder, 'out.preprocess'));
+    await expect(run([input])).rejects.toThrow('must be used by one run at a time');
+    lock.release();
+    expect((await run([input])).finished).toBe(true);
+  });
+
+  it('goes on where it was interrupted between two names', async () => {
+    const input = writeLongJsonl();
+    const interrupt = new AbortController();
+    await run([input], {signal: interrupt.signal, onProgress: () => interrupt.abort()});
+    await run([input], {outputPrefix: join(folder, 'whole')});
+    // The .bin has its name, but the .idx has not.
+    const file = (name: string) => join(folder, `out_text_document.${name}`);
+    renameSync(file('bin.partial'), file('bin'));
+    expect((await run([input])).finished).toBe(true);
+    expect(readAll('out_text_document')).toEqual(readAll('whole_text_document'));
   });
 
   it.each<[string, string | Uint8Array, string]>([

@@ -6,7 +6,6 @@ import {formatCount} from '../../training/format';
 import {listInputs} from '../../training/preprocess/input';
 import {learnTokenizerFile} from '../../training/preprocess/learn_tokenizer';
 import {
-  clearPreprocess,
   preprocess,
   type PreprocessOptions,
   type PreprocessProgress,
@@ -32,9 +31,6 @@ export async function run(options: Options): Promise<number> {
     });
   }
   const work = await describeWork(options);
-  if (options.fresh) {
-    clearPreprocess(work);
-  }
   const progress = createProgress(work);
   const runner = await createThreadRunner(work, WORKER, options.workers);
   const begin = performance.now();
@@ -65,7 +61,8 @@ export async function run(options: Options): Promise<number> {
 async function describeWork(options: Options): Promise<PreprocessOptions> {
   const {input, inputFormat, outputPrefix, jsonKeys, splitSentences, appendEod} = options;
   const inputs = listInputs(input, inputFormat);
-  const common = {inputs, outputPrefix, jsonKeys, splitSentences, appendEod};
+  const {fresh} = options;
+  const common = {inputs, outputPrefix, jsonKeys, splitSentences, appendEod, fresh};
   const {vocabFile, mergeFile, eodToken: endOfDocument, learnVocab} = options;
   if (learnVocab == null) {
     const {tokenizerType: type, tokenizerModel: model} = options;

@@ -85,7 +85,11 @@ export class IndexedDatasetWriter {
    * @throws If a data set of this prefix is there, or less is on the disk than `state` says.
    */
   static resume(prefix: string, dtype: TokenDtype, state: WriterState): IndexedDatasetWriter {
-    Object.values(indexedDatasetFiles(prefix)).forEach((file) =>
+    const {bin, idx} = indexedDatasetFiles(prefix);
+    if (state.numDocuments > 0 && existsSync(bin) && !existsSync(idx)) {
+      renameSync(bin, partialFile(bin)); // It was interrupted between one name and the other.
+    }
+    [bin, idx].forEach((file) =>
       assert(!existsSync(file), () => `data: '${file}' must be a new file, got one that is there`),
     );
     return new IndexedDatasetWriter(prefix, dtype, state);
@@ -185,6 +189,17 @@ function assertEqualTokens(
   }
 }
 
+function partialFile(name: string): string {
+  return `${name}.partial`;
+}
+
+/** Removes what a writer left that was interrupted. */
+export function removePartialFiles(prefix: string) {
+  ['bin', 'sizes', 'documents', 'idx'].forEach((file) =>
+    rmSync(partialFile(`${prefix}.${file}`), {force: true}),
+  );
+}
+
 /** A file that has another name until it is whole. */
 class PartialFile {
   private readonly path: string;
@@ -193,9 +208,15 @@ class PartialFile {
 
   /** @param size How much of an earlier file is kept. */
   constructor(name: string, size: number) {
-    this.path = `${name}.partial`;
-    this.descriptor = openSync(this.path, size > 0 ? 'r+' : 'w+');
-    ftruncateSync(this.descriptor, size);
+    this.path = partialFile(name);
+    try {
+      this.descriptor = openSync(this.path, size > 0 ? 'r+' : 'w+');
+      ftruncateSync(this.descriptor, size);
+    } catch (error) {
+      throw new Error(`data: '${this.path}' cannot be written: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
     this.size = size;
   }
 

@@ -1,11 +1,17 @@
-import {existsSync, readFileSync, rmSync} from 'node:fs';
-import {basename, dirname} from 'node:path';
+import {existsSync, readFileSync, rmdirSync} from 'node:fs';
 import type {Readable} from 'node:stream';
 import {assert} from '../../src/asserts';
 import {configDifferences} from '../checkpoint';
 import {dtypeOfVocab} from '../data/dtypes';
-import {IndexedDatasetWriter, type WriterState} from '../data/indexed_dataset_writer';
+import {indexedDatasetFiles} from '../data/indexed_dataset';
+import {
+  IndexedDatasetWriter,
+  removePartialFiles,
+  type WriterState,
+} from '../data/indexed_dataset_writer';
+import {writeFileAtomically} from '../files';
 import {RunFolder} from '../run_folder';
+import {RunLock} from '../run_lock';
 import {loadTokenizer} from '../tokenizer_files';
 import {type InputFile, type InputPosition, readParts} from './input';
 import type {TaskOptions, TaskResult} from './task';
@@ -16,9 +22,11 @@ export interface PreprocessOptions extends TaskOptions {
   inputs: readonly InputFile[];
   /** Each data set is `<outputPrefix>_<key>_document`, or `_sentence`. */
   outputPrefix: string;
+  /** Whether to begin anew where earlier work was interrupted. Default false. */
+  fresh?: boolean;
   /** Where '-' is read from. */
   stdin?: Readable;
-  /** Seconds from one moment that the work can be resumed at to the next. Default 10. */
+  /** Seconds from one moment that the work can be resumed at to the next. Default 5. */
   flushSeconds?: number;
   onProgress?: (progress: PreprocessProgress) => void;
   /** Ends the work at the next moment that it can be resumed at. */
@@ -71,18 +79,46 @@ export function outputPrefixes({outputPrefix, jsonKeys, splitSentences}: Preproc
  * Makes indexed data sets of text: encodes it in parts, several at a time, and writes them in order.
  * Where earlier work of the same configuration was interrupted, this goes on with it.
  *
- * @throws If a data set of the name is there, if interrupted work was of another configuration, or if
+ * @throws If a data set of the name is there or in work by another process, if interrupted work was of another configuration, or if
  *     the input cannot be read; what was done before can be resumed.
  */
 export async function preprocess(
   options: PreprocessOptions,
   runner: TaskRunner,
 ): Promise<PreprocessResult> {
-  const work = new PreprocessWork(options, await describeDataset(options));
+  const description = await describeDataset(options);
+  const folder = workFolder(options);
+  const lock = RunLock.acquire(folder.path);
   try {
-    return await work.run(runner);
+    folder.removeLeftovers();
+    if (options.fresh) {
+      outputPrefixes(options).forEach(removePartialFiles);
+      folder.remove(STATE_FILE);
+    }
+    const work = new PreprocessWork(options, description, folder);
+    try {
+      return await work.run(runner);
+    } finally {
+      work.close();
+    }
   } finally {
-    work.close();
+    lock.release();
+    removeIfEmpty(folder);
+  }
+}
+
+const STATE_FILE = 'state.json';
+
+/** Where the state is kept until the work is done. */
+function workFolder({outputPrefix}: PreprocessOptions): RunFolder {
+  return new RunFolder(`${outputPrefix}.preprocess`, (message) => {
+    throw new Error(`preprocess: ${message}`);
+  });
+}
+
+function removeIfEmpty(folder: RunFolder) {
+  if (folder.list().length === 0) {
+    rmdirSync(folder.path);
   }
 }
 
@@ -94,44 +130,45 @@ async function describeDataset(options: PreprocessOptions): Promise<DatasetDescr
 
 class PreprocessWork {
   private readonly prefixes: string[];
-  private readonly folder: RunFolder;
-  private readonly stateFile: string;
   private readonly config: SavedState['config'];
-  private readonly writers: IndexedDatasetWriter[];
+  /** Of each prefix; undefined where its data set was finished before the work was interrupted. */
+  private readonly writers: (IndexedDatasetWriter | undefined)[];
   private position: InputPosition = {file: 0, byte: 0};
   private bytes = 0;
+  private written: WriterState[];
   private isOpen = true;
 
   constructor(
     private readonly options: PreprocessOptions,
     private readonly description: DatasetDescription,
+    private readonly folder: RunFolder,
   ) {
-    const {inputs, outputPrefix, jsonKeys, splitSentences} = options;
+    const {inputs, jsonKeys, splitSentences} = options;
     this.prefixes = outputPrefixes(options);
-    this.folder = new RunFolder(dirname(outputPrefix), (message) => {
-      throw new Error(`preprocess: ${message}`);
-    });
-    this.stateFile = `${basename(outputPrefix)}.preprocess.json`;
     this.config = {...description, inputs, jsonKeys, splitSentences};
     const saved = this.readState();
     this.position = saved?.position ?? this.position;
     this.bytes = saved?.bytes ?? 0;
     const dtype = dtypeOfVocab(description.vocabSize);
-    this.writers = this.prefixes.map((prefix, i) =>
-      saved == null
-        ? IndexedDatasetWriter.create(prefix, dtype)
-        : IndexedDatasetWriter.resume(prefix, dtype, saved.writers[i]),
-    );
+    this.written = saved?.writers ?? [];
+    this.writers = this.prefixes.map((prefix, i) => {
+      if (saved == null) {
+        return IndexedDatasetWriter.create(prefix, dtype);
+      }
+      const isDone = this.isAtEnd && existsSync(indexedDatasetFiles(prefix).idx);
+      return isDone ? undefined : IndexedDatasetWriter.resume(prefix, dtype, saved.writers[i]);
+    });
   }
 
   async run(runner: TaskRunner): Promise<PreprocessResult> {
-    const {inputs, stdin, signal, flushSeconds = 10} = this.options;
+    const {inputs, stdin, signal, flushSeconds = 5} = this.options;
     const underWay: {next: InputPosition; size: number; result: Promise<TaskResult>}[] = [];
     let flushed = performance.now();
     const write = async () => {
       const {next, size, result} = underWay.shift()!;
       const blocks = await result;
-      this.writers.forEach((writer, i) => writer.addBlock(blocks[i]));
+      this.writers.forEach((writer, i) => writer!.addBlock(blocks[i]));
+      this.written = this.writers.map((writer) => writer!.written);
       this.position = next;
       this.bytes += size;
       this.options.onProgress?.(this.progress());
@@ -160,50 +197,53 @@ class PreprocessWork {
       this.saveState();
       throw error;
     }
-    const finished = this.position.file === inputs.length;
-    if (finished) {
+    this.saveState();
+    if (this.isAtEnd) {
       this.finish();
-    } else {
-      this.saveState();
     }
-    return {...this.progress(), finished, prefixes: this.prefixes};
+    return {...this.progress(), finished: this.isAtEnd, prefixes: this.prefixes};
   }
 
   close() {
     if (this.isOpen) {
       this.isOpen = false;
-      this.writers.forEach((writer) => writer.close());
+      this.writers.forEach((writer) => writer?.close());
     }
   }
 
   private finish() {
     this.prefixes.forEach((prefix, i) => {
       // Before the data set, which is complete when its index is there.
-      this.folder.write(basename(descriptionFile(prefix)), `${JSON.stringify(this.description)}\n`);
-      this.writers[i].finish();
+      writeFileAtomically(descriptionFile(prefix), `${JSON.stringify(this.description)}\n`);
+      this.writers[i]?.finish();
     });
     this.isOpen = false;
-    this.folder.remove(this.stateFile);
+    this.prefixes.forEach(removePartialFiles);
+    this.folder.remove(STATE_FILE);
+  }
+
+  /** Whether all input is encoded: then only names are left to give. */
+  private get isAtEnd(): boolean {
+    return this.position.file === this.options.inputs.length;
   }
 
   private progress(): PreprocessProgress {
-    const written = this.writers.map((writer) => writer.written);
     return {
       bytes: this.bytes,
-      documents: written[0].numDocuments,
-      tokens: written.reduce((sum, {numTokens}) => sum + numTokens, 0),
+      documents: this.written[0]?.numDocuments ?? 0,
+      tokens: this.written.reduce((sum, {numTokens}) => sum + numTokens, 0),
     };
   }
 
   private saveState() {
-    const writers = this.writers.map((writer) => writer.flush());
-    const {config, position, bytes} = this;
+    this.written = this.writers.map((writer, i) => writer?.flush() ?? this.written[i]);
+    const {config, position, bytes, written: writers} = this;
     const state: SavedState = {config, position, bytes, writers};
-    this.folder.write(this.stateFile, JSON.stringify(state));
+    this.folder.write(STATE_FILE, JSON.stringify(state));
   }
 
   private readState(): SavedState | undefined {
-    const file = this.folder.read(this.stateFile);
+    const file = this.folder.read(STATE_FILE);
     if (file == null) {
       return undefined;
     }
@@ -217,16 +257,6 @@ class PreprocessWork {
         `configuration, got ${differences.join('; ')}; --fresh begins anew`,
     );
     return saved;
-  }
-}
-
-/** Removes what interrupted work left. */
-export function clearPreprocess(options: PreprocessOptions) {
-  rmSync(`${options.outputPrefix}.preprocess.json`, {force: true});
-  for (const prefix of outputPrefixes(options)) {
-    ['bin', 'sizes', 'documents', 'idx'].forEach((file) =>
-      rmSync(`${prefix}.${file}.partial`, {force: true}),
-    );
   }
 }
 
