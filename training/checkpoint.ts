@@ -106,15 +106,20 @@ export class Checkpoints {
     const saved = await (this.storage.writeAside?.(name, contents) ??
       this.storage.write(name, contents));
     if (saved) {
-      const kept = new Set(this.files().slice(-this.keep));
-      if (state.best != null) {
-        kept.add(fileName(state.best.step));
-      }
-      this.files()
-        .filter((file) => !kept.has(file))
-        .forEach((file) => this.storage.remove(file));
+      this.rotate(state);
     }
     return saved;
+  }
+
+  /** Removes the checkpoints that are not kept. */
+  private rotate({best}: TrainingState) {
+    const kept = new Set(this.files().slice(-this.keep));
+    if (best != null) {
+      kept.add(fileName(best.step));
+    }
+    this.files()
+      .filter((file) => !kept.has(file))
+      .forEach((file) => this.storage.remove(file));
   }
 
   /**
@@ -141,7 +146,11 @@ export class Checkpoints {
       restoreWeights(path, model, file.tensors);
       await restoreOptimizer(model.optimizer, file.tensors);
       restoreRandomState(model, JSON.parse(file.metadata.random));
-      return JSON.parse(file.metadata.state);
+      const state = JSON.parse(file.metadata.state) as TrainingState;
+      if (unreadable == null) {
+        this.rotate(state); // A run that was killed may not have come to it.
+      }
+      return state;
     }
     if (unreadable != null) {
       throw new Error(`${unreadable.message}; no other checkpoint is there`);

@@ -1,6 +1,6 @@
-/** What the backends and JavaScript say where memory does not suffice. */
+/** What the backends and JavaScript say where memory does not suffice; 'Aborted()' is tfjs' wasm module. */
 const OUT_OF_MEMORY =
-  /out of memory|\boom\b|ran out of|cannot enlarge memory|memory access out of bounds|allocation failed|failed to allocate|could not allocate|invalid (typed )?array( buffer)? length|must be at most .* bytes/i;
+  /out of memory|\boom\b|ran out of|cannot enlarge memory|aborted\(|memory access out of bounds|allocation failed|failed to allocate|could not allocate|invalid (typed )?array( buffer)? length|must be at most .* bytes/i;
 
 /**
  * The error of a training step; one that tells of too little memory says what to try instead.

@@ -3,7 +3,9 @@ import {
   broadcastTo,
   div,
   expandDims,
+  fill,
   isFinite as isFiniteTensor,
+  matMul,
   maximum,
   mean,
   mul,
@@ -11,6 +13,7 @@ import {
   serialization,
   sqrt,
   square,
+  squeeze,
   sub,
   type Tensor,
   tidy,
@@ -94,10 +97,17 @@ export class AdafactorOptimizer extends TrainingOptimizer {
   protected override updateParameter(update: ParameterUpdate) {
     const variables = [update.value, ...this.slotsOf(update)];
     const updated = tidy(() => {
-      const isUsable = isFiniteTensor(update.gradientScale);
-      return this.newValues(update).map((value, i) =>
-        where(broadcastTo(isUsable, value.shape), value, variables[i]),
-      );
+      const gradient = mul(update.gradient, update.gradientScale);
+      // The scale spoils all elements or none; where it does, none is finite.
+      const isUsable = isFiniteTensor(gradient);
+      const isScaleUsable = isFiniteTensor(update.gradientScale);
+      return this.newValues(update, gradient).map((value, i) => {
+        const condition =
+          String(value.shape) === String(gradient.shape)
+            ? isUsable
+            : broadcastTo(isScaleUsable, value.shape);
+        return where(condition, value, variables[i]);
+      });
     });
     assign(variables, updated);
   }
@@ -117,10 +127,9 @@ export class AdafactorOptimizer extends TrainingOptimizer {
   }
 
   /** The new value, then the new slots. */
-  private newValues(update: ParameterUpdate): Tensor[] {
+  private newValues(update: ParameterUpdate, gradient: Tensor): Tensor[] {
     const {value, learningRate, weightDecay, step} = update;
     const {beta1, epsilon2, clipThreshold, scaleParameter, relativeStep} = this.hyperparameters;
-    const gradient = mul(update.gradient, update.gradientScale);
     const moments = this.secondMoments(update, square(gradient));
     const normal = mul(gradient, inverseRoot(moments));
     const limited = div(normal, maximum(1, div(rootMeanSquare(normal), clipThreshold)));
@@ -135,7 +144,7 @@ export class AdafactorOptimizer extends TrainingOptimizer {
     const {beta2Decay, epsilon1} = this.hyperparameters;
     const beta2 = 1 - update.step ** beta2Decay;
     const slots = this.slotsOf(update);
-    const means = squared.rank > 1 ? [mean(squared, -1), mean(squared, -2)] : [squared];
+    const means = squared.rank > 1 ? [mean(squared, -1), meanOfRows(squared)] : [squared];
     return means.map((x, i) => average(slots[i], add(x, epsilon1), beta2));
   }
 
@@ -153,6 +162,13 @@ function inverseRoot(moments: Tensor[]): Tensor {
   const [rows, columns] = moments;
   const ofRows = rsqrt(div(rows, mean(rows, -1, true)));
   return mul(expandDims(ofRows, -1), expandDims(rsqrt(columns), -2));
+}
+
+/** The mean over the last axis but one, as a product: sums over such an axis are slow. */
+function meanOfRows(x: Tensor): Tensor {
+  const rows = x.shape.at(-2)!;
+  const weights = fill([...x.shape.slice(0, -2), 1, rows], 1 / rows);
+  return squeeze(matMul(weights, x), [-2]);
 }
 
 function average(old: Tensor, next: Tensor, beta: number): Tensor {
