@@ -59,12 +59,13 @@ class Pool {
       std::lock_guard<std::mutex> lock(mutex_);
       job_ = &job;
       generation_++;
-      busy_ = num_workers_;
     }
     start_.notify_all();
     job.run();
+    // Nothing is left to begin: a worker that has not woken up yet is not waited for.
     std::unique_lock<std::mutex> lock(mutex_);
-    end_.wait(lock, [this] { return busy_ == 0; });
+    job_ = nullptr;
+    end_.wait(lock, [this] { return num_active_ == 0; });
   }
 
  private:
@@ -74,13 +75,14 @@ class Pool {
       Job* job;
       {
         std::unique_lock<std::mutex> lock(mutex_);
-        start_.wait(lock, [&] { return generation_ != seen; });
+        start_.wait(lock, [&] { return job_ != nullptr && generation_ != seen; });
         seen = generation_;
         job = job_;
+        num_active_++;
       }
       job->run();
       std::lock_guard<std::mutex> lock(mutex_);
-      if (--busy_ == 0) {
+      if (--num_active_ == 0) {
         end_.notify_one();
       }
     }
@@ -91,7 +93,7 @@ class Pool {
   std::condition_variable start_, end_;
   Job* job_ = nullptr;
   uint64_t generation_ = 0;
-  int busy_ = 0;
+  int num_active_ = 0;
 };
 
 int choose_num_threads() {

@@ -14,7 +14,7 @@ nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
 began=$SECONDS
 pids=()
 for source in "$here"/../*.cu; do
-  nvcc -std=c++17 -O3 -lineinfo "-arch=sm_$arch" -Xcompiler -fPIC -c "$source" \
+  nvcc -std=c++17 -O3 -lineinfo -diag-suppress 177 "-arch=sm_$arch" -Xcompiler -fPIC -c "$source" \
     -o "$build/$(basename "$source" .cu).o" &
   pids+=($!)
 done
