@@ -43,6 +43,10 @@ describe.each(['int32', 'uint16'])("Megatron's data set in %s", (dtype) => {
     expect([dataset.dtype, dataset.numDocuments]).toEqual([dtype, documents.length]);
     expect([...dataset.sizes()]).toEqual(sequences.map(({length}) => length));
     expect(dataset.numTokens).toBe(sequences.flat().length);
+    expect(dataset.idRange()).toEqual({
+      min: Math.min(...sequences.flat()),
+      max: Math.max(...sequences.flat()),
+    });
     for (const [i, sequence] of sequences.entries()) {
       expect([...dataset.get(i)]).toEqual(sequence);
       const part = new Int32Array(3);

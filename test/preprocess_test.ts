@@ -10,6 +10,7 @@ import {
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {Readable} from 'node:stream';
+import {parseOptions} from '../exp/preprocess/options';
 import {trainBytePairEncoding} from '../training/byte_pair_encoding';
 import {IndexedDataset} from '../training/data/indexed_dataset';
 import {listInputs} from '../training/preprocess/input';
@@ -252,5 +253,42 @@ describe('preprocess', () => {
     await expect(
       loadTokenizer({type: 'GPT2BPETokenizer', vocabFile: 'vocab.json'}),
     ).rejects.toThrow('--vocab-file and --merge-file must be given both or neither');
+  });
+});
+
+describe('options of preprocess', () => {
+  function parse(args: string) {
+    const error = jest.spyOn(process.stderr, 'write').mockImplementation(() => true);
+    try {
+      return parseOptions(args.split(' ').filter(Boolean));
+    } finally {
+      error.mockRestore();
+    }
+  }
+
+  it("are those of Megatron-LM's tool", () => {
+    const args = '--input a b --output-prefix out --append-eod --json-keys text title --workers 3';
+    expect(parse(`${args} --vocab-file v.json --merge-file m.txt`)).toMatchObject({
+      ...{input: ['a', 'b'], outputPrefix: 'out', appendEod: true, jsonKeys: ['text', 'title']},
+      ...{workers: 3, tokenizerType: 'GPT2BPETokenizer', vocabFile: 'v.json', mergeFile: 'm.txt'},
+    });
+  });
+
+  it.each([
+    ['--output-prefix out', '--input must name a file, got none'],
+    ['--input a', '--output-prefix must be a path, got none'],
+    ['--input a --output-prefix out --chunk 3', "unknown option '--chunk'"],
+    [
+      '--input a --output-prefix out --tokenizer-type HuggingFaceTokenizer',
+      '--tokenizer-model must be a tokenizer.json, got none',
+    ],
+    [
+      '--input a --output-prefix out --learn-vocab 300 --vocab-file v.json',
+      '--learn-vocab makes a tokenizer: it must come without the files of another',
+    ],
+    ['--input - --output-prefix out --learn-vocab 300', "--input must not be '-'"],
+    ['--input a --output-prefix out --learn-vocab 12', 'It must be an integer of at least 257.'],
+  ])('refuse %s', (args, message) => {
+    expect(() => parse(args)).toThrow(message);
   });
 });

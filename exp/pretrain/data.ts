@@ -1,4 +1,5 @@
 import {assert} from '../../src/asserts';
+import {bytesOfDtype} from '../../training/data/dtypes';
 import {parseDataPath} from '../../training/data/data_path';
 import type {GptDataConfig} from '../../training/data/gpt_data';
 import {IndexedDataset} from '../../training/data/indexed_dataset';
@@ -14,20 +15,41 @@ export interface PretrainData {
   identity: object[];
 }
 
+/** Data sets up to this size are looked through before the first step. */
+const MAX_CHECKED_BYTES = 2 ** 28;
+
 /**
  * Checks the data sets and finds out which tokenizer they were made with.
  *
- * @throws If one is damaged, or does not fit the tokenizer that was asked for.
+ * @throws If one is damaged, does not fit the tokenizer that was asked for, or has ids that are not of the
+ *     vocabulary. (Those of larger data sets are found when they are read.)
  */
 export async function findData(options: Options): Promise<PretrainData> {
   const {prefixes} = parseDataPath(options.dataPath);
-  const identity = prefixes.map((prefix) => {
-    const dataset = IndexedDataset.open(prefix);
-    const {numSequences, numTokens} = dataset;
-    dataset.close();
-    return {numSequences, numTokens};
-  });
-  return {identity, vocabSize: await findVocabSize(prefixes, options)};
+  const datasets: IndexedDataset[] = [];
+  try {
+    prefixes.forEach((prefix) => datasets.push(IndexedDataset.open(prefix)));
+    const vocabSize = await findVocabSize(prefixes, options);
+    datasets.forEach((dataset) => checkIds(dataset, vocabSize));
+    const identity = datasets.map(({numSequences, numTokens}) => ({numSequences, numTokens}));
+    return {identity, vocabSize};
+  } finally {
+    datasets.forEach((dataset) => dataset.close());
+  }
+}
+
+function checkIds(dataset: IndexedDataset, vocabSize: number) {
+  const {name, numTokens, dtype} = dataset;
+  if (numTokens * bytesOfDtype(dtype) > MAX_CHECKED_BYTES) {
+    return;
+  }
+  const {min, max} = dataset.idRange();
+  assert(
+    numTokens === 0 || (min >= 0 && max < vocabSize),
+    () =>
+      `data: the ids of '${name}' must be from 0 to ${vocabSize - 1}, those of the tokenizer, got ` +
+      `ids from ${min} to ${max}`,
+  );
 }
 
 /** What to draw: samples of as many steps and validations as the run has. */

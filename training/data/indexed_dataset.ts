@@ -116,6 +116,28 @@ export class IndexedDataset implements SequenceSource {
     copyTokens(values as Int32Array, target);
   }
 
+  /**
+   * The least and the largest id of all sequences, from one pass over the .bin.
+   *
+   * @returns Infinity and -Infinity where there is none.
+   */
+  idRange(): {min: number; max: number} {
+    let min = Infinity;
+    let max = -Infinity;
+    const window = makeTokenArray(this.dtype, 2 ** 16);
+    for (let begin = 0; begin < this.numTokens; begin += window.length) {
+      const ids = window.subarray(0, Math.min(window.length, this.numTokens - begin));
+      this.bin.read(bytesOf(ids), begin * this.itemBytes);
+      const values = ids instanceof BigInt64Array ? Float64Array.from(ids, Number) : ids;
+      for (let i = 0; i < values.length; i++) {
+        const id = values[i];
+        min = id < min ? id : min;
+        max = id > max ? id : max;
+      }
+    }
+    return {min, max};
+  }
+
   /** Where tokens of a sequence are in the .bin. */
   private position(sequence: number, offset: number, length: number): number {
     const size = this.size(sequence);
