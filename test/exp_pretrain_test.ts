@@ -8,8 +8,7 @@ import {modelConfig} from '../exp/pretrain/model';
 import {run} from '../exp/pretrain/run';
 import {countParameters} from '../models/language_model';
 import '../src/register';
-import {batchesOf} from '../training/data/batch_source';
-import {type GptDataConfig, openGptData} from '../training/data/gpt_data';
+import {GptLoader, type GptLoaderConfig} from '../training/data/gpt_loader';
 import {IndexedDatasetWriter} from '../training/data/indexed_dataset_writer';
 import {LoaderThread} from '../training/data/loader_thread';
 
@@ -83,10 +82,12 @@ describe('launch scripts', () => {
     const millions = PAPER[script.startsWith('gpt2') ? size : `${size}-64e`];
     const count = Number(/: ([\d,]+) parameters/.exec(printed[0])![1].replaceAll(',', ''));
     expect(Math.round(count / 1e6)).toBe(millions ?? 29300);
-    const records = readFileSync(join(folder, 'out/metrics.jsonl'), 'utf8').trim().split('\n');
+    const records = readFileSync(join(folder, 'out/smoke/metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n');
     const last = JSON.parse(records.at(-1)!);
     expect(last).toMatchObject({step: 2, validationLoss: expect.any(Number)});
-    expect(readdirSync(join(folder, 'out'))).toContain('report.html');
+    expect(readdirSync(join(folder, 'out/smoke'))).toContain('report.html');
   });
 
   it('take the arguments of MegaBlocks in their order', () => {
@@ -218,14 +219,14 @@ describe('the bundled commands', () => {
 
   it('read the same samples in a thread as in the program', async () => {
     const worker = join(bundles, 'loader_worker.cjs');
-    const config: GptDataConfig = {
+    const config: GptLoaderConfig = {
       ...{prefixes: [writeDataset()], split: '8,2', sequenceLength: 16, seed: 1},
       numSamples: {train: 100, valid: 4},
     };
-    const {splits, close} = openGptData(config);
+    const loader = new GptLoader(config);
     const thread = await LoaderThread.start(config, worker);
     for (const split of ['train', 'valid'] as const) {
-      const here = batchesOf(splits[split]!, 4);
+      const here = loader.batches(split, 4)!;
       const {read, ...there} = thread.batches(split, 4)!;
       expect({...here, read: undefined}).toEqual({...there, read: undefined});
       const last = Math.floor(here.numSamples / 4) - 1;
@@ -233,7 +234,7 @@ describe('the bundled commands', () => {
       expect(batches).toEqual(await Promise.all([here.read(0), here.read(last)]));
     }
     expect(thread.batches('test', 4)).toBe(undefined);
-    close();
+    await loader.close();
     await thread.close();
     await expect(LoaderThread.start({...config, prefixes: ['none']}, worker)).rejects.toThrow(
       "data: file 'none.bin' must exist, got none",

@@ -1,7 +1,7 @@
 import {assert} from '../../src/asserts';
 import {bytesOfDtype} from '../../training/data/dtypes';
 import {parseDataPath} from '../../training/data/data_path';
-import type {GptDataConfig} from '../../training/data/gpt_data';
+import type {GptLoaderConfig} from '../../training/data/gpt_loader';
 import {IndexedDataset} from '../../training/data/indexed_dataset';
 import {readDescription} from '../../training/preprocess/preprocess';
 import {loadTokenizer} from '../../training/tokenizer_files';
@@ -12,7 +12,7 @@ export interface PretrainData {
   /** Ids of the tokenizer. */
   vocabSize: number;
   /** What tells these data sets from others, for those who go on with the run. */
-  identity: object[];
+  identity: object;
 }
 
 /** Data sets up to this size are looked through before the first step. */
@@ -25,14 +25,14 @@ const MAX_CHECKED_BYTES = 2 ** 28;
  *     vocabulary. (Those of larger data sets are found when they are read.)
  */
 export async function findData(options: Options): Promise<PretrainData> {
-  const {prefixes} = parseDataPath(options.dataPath);
+  const {prefixes, weights} = parseDataPath(options.dataPath);
   const datasets: IndexedDataset[] = [];
   try {
     prefixes.forEach((prefix) => datasets.push(IndexedDataset.open(prefix)));
     const vocabSize = await findVocabSize(prefixes, options);
     datasets.forEach((dataset) => checkIds(dataset, vocabSize));
-    const identity = datasets.map(({numSequences, numTokens}) => ({numSequences, numTokens}));
-    return {identity, vocabSize};
+    const sizes = datasets.map(({numSequences, numTokens}) => ({numSequences, numTokens}));
+    return {identity: {sizes, weights}, vocabSize};
   } finally {
     datasets.forEach((dataset) => dataset.close());
   }
@@ -53,7 +53,7 @@ function checkIds(dataset: IndexedDataset, vocabSize: number) {
 }
 
 /** What to draw: samples of as many steps and validations as the run has. */
-export function dataConfig(options: Options): GptDataConfig {
+export function loaderConfig(options: Options): GptLoaderConfig {
   const {dataPath, split, seqLength, seed, trainIters, evalIters} = options;
   const {microBatchSize, globalBatchSize = microBatchSize} = options;
   return {

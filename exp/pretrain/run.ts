@@ -1,16 +1,16 @@
-import {existsSync} from 'node:fs';
+import {existsSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {countParameters} from '../../models/language_model';
 import {startBackend} from '../../training/backend';
-import {batchesOf} from '../../training/data/batch_source';
-import {openGptData} from '../../training/data/gpt_data';
+import type {BatchLoader} from '../../training/data/batch_loader';
+import {GptLoader} from '../../training/data/gpt_loader';
 import {LoaderThread} from '../../training/data/loader_thread';
 import {formatCount} from '../../training/format';
 import {Interrupts} from '../../training/interrupts';
 import {RunFolder} from '../../training/run_folder';
 import {RunLock} from '../../training/run_lock';
 import {StopRequest} from '../../training/stop_request';
-import {dataConfig, findData, type PretrainData} from './data';
+import {findData, loaderConfig, type PretrainData} from './data';
 import {modelConfig, modelFlopsPerToken, modelName} from './model';
 import type {Options} from './options';
 import {writeReport} from './report';
@@ -36,6 +36,7 @@ export async function run(given: Options, ignored: readonly string[] = []): Prom
     console.log(describeModel(given, data.vocabSize));
     const options = given.smoke ? smokeOptions(given) : given;
     if (given.smoke) {
+      rmSync(options.save, {recursive: true, force: true});
       console.log(`Tried at a fraction of its width: ${describeModel(options, data.vocabSize)}`);
     }
     const lock = RunLock.acquire(options.save);
@@ -62,8 +63,7 @@ async function trainInFolder(
     const backend = await startBackend(options.backend, {...options, precision});
     console.log(backend.description);
     try {
-      const {batches} = loader;
-      return await trainOn({options, data, batches, folder, backend}, interrupts);
+      return await trainOn({options, data, loader, folder, backend}, interrupts);
     } finally {
       backend.dispose();
     }
@@ -92,27 +92,9 @@ async function trainOn(run: Omit<PretrainRun, 'stop'>, interrupts: Interrupts): 
 }
 
 /** Reads in a thread, where its bundle lies beside the command's; else, as in tests, in this one. */
-async function startLoader(options: Options) {
-  const config = dataConfig(options);
-  const {microBatchSize} = options;
-  if (existsSync(LOADER)) {
-    const thread = await LoaderThread.start(config, LOADER);
-    return {
-      batches: {
-        train: thread.batches('train', microBatchSize),
-        valid: thread.batches('valid', microBatchSize),
-      },
-      close: () => thread.close(),
-    };
-  }
-  const {splits, close} = openGptData(config);
-  return {
-    batches: {
-      train: splits.train && batchesOf(splits.train, microBatchSize),
-      valid: splits.valid && batchesOf(splits.valid, microBatchSize),
-    },
-    close,
-  };
+function startLoader(options: Options): Promise<BatchLoader> | BatchLoader {
+  const config = loaderConfig(options);
+  return existsSync(LOADER) ? LoaderThread.start(config, LOADER) : new GptLoader(config);
 }
 
 /** One line about the model. */

@@ -1,3 +1,4 @@
+import {join} from 'node:path';
 import type {Options} from './options';
 
 /** Of every head. */
@@ -17,8 +18,12 @@ const SMALL = {
   logInterval: 1,
 } satisfies Partial<Options>;
 
-/** The same run, of the same layers, heads and experts, but narrow, and of two short steps. */
+/**
+ * The same run, of the same layers, heads and experts, but narrow, and of two short steps. It goes to a
+ * folder of its own, in that of the run.
+ */
 export function smokeOptions(options: Options): Options {
   const hiddenSize = HEAD_SIZE * options.numAttentionHeads;
-  return {...options, ...SMALL, hiddenSize, ffnHiddenSize: hiddenSize};
+  const save = join(options.save, 'smoke');
+  return {...options, ...SMALL, save, hiddenSize, ffnHiddenSize: hiddenSize};
 }

@@ -2,9 +2,8 @@ import {languageModel, type LanguageModelConfig} from '../../models/language_mod
 import {sparseSoftmaxCrossEntropyLoss} from '../../ops/sparse_softmax_cross_entropy';
 import type {StartedBackend} from '../../training/backend';
 import type {RunConfig} from '../../training/checkpoint';
-import type {BatchSource} from '../../training/data/batch_source';
+import type {BatchLoader} from '../../training/data/batch_loader';
 import {sampleData, SampleBatches} from '../../training/data/sample_batches';
-import type {Split} from '../../training/data/splits';
 import {peakFlops} from '../../training/peak_flops';
 import {createProgress} from '../../training/progress';
 import type {RunFolder} from '../../training/run_folder';
@@ -16,14 +15,11 @@ import {modelConfig, modelFlopsPerToken, modelName} from './model';
 import {createOptimizer} from './optimizer';
 import type {Options} from './options';
 
-/** Micro-batches of each part of the data. */
-export type RunBatches = Partial<Record<Split, BatchSource>>;
-
 /** One run: what to train, on what, and where to. */
 export interface PretrainRun {
   options: Options;
   data: PretrainData;
-  batches: RunBatches;
+  loader: BatchLoader;
   folder: RunFolder;
   backend: StartedBackend;
   stop: StopRequest;
@@ -31,10 +27,11 @@ export interface PretrainRun {
 
 /** Trains the model from its last checkpoint on. */
 export async function train(run: PretrainRun): Promise<TrainingResult> {
-  const {options, data, batches, folder, backend, stop} = run;
-  const {trainIters: steps, evalIters, keepCheckpoints} = options;
+  const {options, data, loader, folder, backend, stop} = run;
+  const {trainIters: steps, microBatchSize, evalIters, keepCheckpoints} = options;
   const config = modelConfig(options, data.vocabSize);
   const {vocabSize} = config;
+  const validation = loader.batches('valid', microBatchSize);
   const model = languageModel(config);
   const optimizer = createOptimizer(options);
   const name = modelName(config);
@@ -42,9 +39,9 @@ export async function train(run: PretrainRun): Promise<TrainingResult> {
     return await trainLanguageModel({
       ...{name, model, optimizer, folder, stop, steps, keepCheckpoints},
       loss: sparseSoftmaxCrossEntropyLoss,
-      train: sampleData({vocabSize, source: batches.train!}),
-      ...(batches.valid != null && {
-        validation: new SampleBatches({vocabSize, source: batches.valid}).first(evalIters),
+      train: sampleData({vocabSize, source: loader.batches('train', microBatchSize)!}),
+      ...(validation != null && {
+        validation: new SampleBatches({vocabSize, source: validation}).first(evalIters),
       }),
       evalEvery: options.evalInterval,
       saveEvery: options.saveInterval,
@@ -63,7 +60,7 @@ export async function train(run: PretrainRun): Promise<TrainingResult> {
 
 /** What makes a run another run. What is only looked at more or less often does not. */
 function runConfig(options: Options, model: LanguageModelConfig, data: PretrainData): RunConfig {
-  const {microBatchSize, globalBatchSize, trainIters, seed, split, dataPath} = options;
+  const {microBatchSize, globalBatchSize, trainIters, seed, split} = options;
   const {optimizer, lr, minLr, lrDecayStyle, lrDecayIters, lrWarmupFraction, lrWarmupIters} =
     options;
   const {weightDecay, adamBeta1, adamBeta2, adamEps, clipGrad, fp16, bf16} = options;
@@ -72,6 +69,6 @@ function runConfig(options: Options, model: LanguageModelConfig, data: PretrainD
     ...{microBatchSize, globalBatchSize, trainIters, seed},
     ...{optimizer, lr, minLr, lrDecayStyle, lrDecayIters, lrWarmupFraction, lrWarmupIters},
     ...{weightDecay, adamBeta1, adamBeta2, adamEps, clipGrad, halfPrecision: fp16 ?? bf16},
-    ...{split, dataPath, data: data.identity},
+    ...{split, data: data.identity},
   };
 }

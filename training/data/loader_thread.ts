@@ -1,6 +1,7 @@
 import {serveRequests, WorkerThread} from '../worker_thread';
+import type {BatchLoader} from './batch_loader';
 import {type BatchSource, readBatch} from './batch_source';
-import {type GptDataConfig, openGptData} from './gpt_data';
+import {GptLoader, type GptLoaderConfig} from './gpt_loader';
 import type {Split} from './splits';
 
 // Reads samples in a thread of its own: a disk that is slow then holds up nothing else, and the index of
@@ -15,8 +16,8 @@ interface Request {
   batchSize: number;
 }
 
-/** A thread that reads the samples of some data sets. */
-export class LoaderThread {
+/** Reads the samples of some data sets in a thread. */
+export class LoaderThread implements BatchLoader {
   private constructor(
     private readonly thread: WorkerThread<Ready, Request, Int32Array<ArrayBuffer>>,
     private readonly splits: Ready,
@@ -26,9 +27,9 @@ export class LoaderThread {
    * Starts the thread and waits for its index.
    *
    * @param file A bundle that calls `serveBatches`.
-   * @throws What `openGptData` throws.
+   * @throws What `GptLoader` throws.
    */
-  static async start(config: GptDataConfig, file: string): Promise<LoaderThread> {
+  static async start(config: GptLoaderConfig, file: string): Promise<LoaderThread> {
     const thread = new WorkerThread<Ready, Request, Int32Array<ArrayBuffer>>(file, config);
     try {
       return new LoaderThread(thread, await thread.ready);
@@ -38,7 +39,6 @@ export class LoaderThread {
     }
   }
 
-  /** The batches of a part of the data; undefined where none were asked for. */
   batches(split: Split, batchSize: number): BatchSource | undefined {
     const found = this.splits[split];
     const read = (batch: number) => this.thread.ask({split, batch, batchSize});
@@ -52,8 +52,8 @@ export class LoaderThread {
 
 /** Reads batches for the thread that started this one. */
 export async function serveBatches() {
-  await serveRequests((config: GptDataConfig) => {
-    const {splits} = openGptData(config);
+  await serveRequests((config: GptLoaderConfig) => {
+    const {splits} = new GptLoader(config);
     const ready = Object.fromEntries(
       Object.entries(splits).map(([split, {name, sequenceLength, length}]) => [
         split,
