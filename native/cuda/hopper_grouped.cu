@@ -15,6 +15,7 @@ constexpr int kDepth = 64;  // Of a stage: 128 bytes, the widest row that is swi
 constexpr int kStages = 4;
 constexpr int kThreads = 384;
 constexpr int kWarpgroup = 128;
+constexpr int kMultiplyingWarps = 2 * kWarpgroup / 32;
 
 constexpr int kBoxBytes = 64 * 128;  // 64 rows of 128 bytes.
 constexpr int kABytes = kTileRows * 128;
@@ -111,7 +112,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   if (threadIdx.x == 0) {
     for (int i = 0; i < kStages; i++) {
       init_barrier(&full[i], 1);
-      init_barrier(&empty[i], 2);
+      init_barrier(&empty[i], kMultiplyingWarps);
     }
     fence_barriers();
     prefetch_map(&a_map);
@@ -188,7 +189,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       commit_wgmma();
       // The stage before has been read when only this one is still multiplied.
       wait_for_wgmma<1>();
-      if (previous >= 0 && threadIdx.x % kWarpgroup == 0) arrive(&empty[previous]);
+      if (previous >= 0 && threadIdx.x % 32 == 0) arrive(&empty[previous]);
       previous = ring.stage;
       ring.advance();
     }
@@ -196,7 +197,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     // No use of the sums may move before the wait.
 #pragma unroll
     for (int i = 0; i < 128; i++) asm volatile("" : "+f"(sums[i])::"memory");
-    if (previous >= 0 && threadIdx.x % kWarpgroup == 0) arrive(&empty[previous]);
+    if (previous >= 0 && threadIdx.x % 32 == 0) arrive(&empty[previous]);
 
     const int lane = threadIdx.x % 32, warp = threadIdx.x % kWarpgroup / 32;
     const int64_t size = g.result_rows(work.begin, work.end);
