@@ -10,11 +10,17 @@ export interface Machine {
   memoryGiB: number;
   system: string;
   node: string;
+  /** What runs the page, where one is measured. */
+  browser?: string;
   tfjs: string;
   backend: string;
 }
 
-export function describeMachine(gpu?: string): Machine {
+export function describeMachine({
+  gpu,
+  backend,
+  browser,
+}: Pick<Machine, 'gpu' | 'backend' | 'browser'>): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     gpu,
@@ -23,6 +29,7 @@ export function describeMachine(gpu?: string): Machine {
     system: `${platform()} ${release()}`,
     node: process.version,
     tfjs: tf.version_core,
-    backend: tf.getBackend(),
+    browser,
+    backend,
   };
 }

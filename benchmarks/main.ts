@@ -1,19 +1,21 @@
-import * as tf from '@tensorflow/tfjs';
 import {InvalidArgumentError, Option, program} from 'commander';
 import {writeFileSync} from 'node:fs';
 import {relative} from 'node:path';
 import type {Precision} from '../src/kernel_names';
 import {PRECISIONS} from '../src/webgpu';
-import {BACKENDS, startBackend, type StartedBackend} from './backend';
-import {type Benchmark, type Effort, measure, type Result, type Synchronize} from './harness';
-import {describeMachine} from './machine';
+import type {Found} from '../test/browser/launch';
+import {BACKENDS, BROWSER_BACKENDS, startBackend} from './backend';
+import {runInBrowser} from './browser/start';
+import type {Benchmark, Effort, Result} from './harness';
 import {formatMarkdown, readReports} from './markdown';
 import {plotReport} from './plot';
 import {formatTable, type Report, writeReport} from './report';
+import {runHere, type Runner} from './runner';
 
 interface Options extends Effort {
   only?: string;
   backend: string;
+  browser: boolean;
   precision: Precision;
   plot: boolean;
   list: boolean;
@@ -21,8 +23,16 @@ interface Options extends Effort {
   folder: string;
 }
 
-/** `npm run bench`: measures the benchmarks, prints their tables and writes their reports. */
-export async function main(args: string[], benchmarks: Benchmark[]) {
+/**
+ * `npm run bench`: measures the benchmarks, prints their tables and writes their reports.
+ *
+ * @param findChromium Finds the browser for those in a page.
+ */
+export async function main(
+  args: string[],
+  benchmarks: Benchmark[],
+  findChromium: () => Promise<Found>,
+) {
   const options = parse(args);
   const chosen = benchmarks.filter(({name}) => name.includes(options.only ?? ''));
   if (chosen.length === 0) {
@@ -42,25 +52,24 @@ export async function main(args: string[], benchmarks: Benchmark[]) {
     console.log(markdown);
     return;
   }
-  const backend = await startBackend(options.backend, options.precision);
+  const runner = options.browser
+    ? await runInBrowser(await findChromium(), options)
+    : runHere(await startBackend(options.backend, options.precision), options);
   try {
     for (const benchmark of chosen) {
-      await runBenchmark(benchmark, options, backend);
+      await runBenchmark(benchmark, options, runner);
     }
   } finally {
-    backend.dispose?.();
+    await runner.dispose?.();
   }
 }
 
-async function runBenchmark(
-  {name, description, comparisons}: Benchmark,
-  options: Options,
-  {gpu, synchronize}: StartedBackend,
-) {
+async function runBenchmark(benchmark: Benchmark, options: Options, {machine, run}: Runner) {
+  const {name, description, comparisons} = benchmark;
   console.log(`\n${name}: ${description}`);
   const results: Result[] = [];
-  for (const makeComparison of comparisons) {
-    const result = await runComparison(makeComparison, options, synchronize);
+  for (let i = 0; i < comparisons.length; i++) {
+    const result = await run(benchmark, i);
     console.log(`\n${formatTable(result)}`);
     results.push(result);
   }
@@ -68,7 +77,7 @@ async function runBenchmark(
     benchmark: name,
     description,
     date: new Date().toISOString(),
-    machine: describeMachine(gpu),
+    machine,
     results,
   };
   const path = writeReport(options.folder, report);
@@ -80,26 +89,13 @@ async function runBenchmark(
   }
 }
 
-async function runComparison(
-  makeComparison: Benchmark['comparisons'][number],
-  effort: Effort,
-  synchronize?: Synchronize,
-): Promise<Result> {
-  tf.engine().startScope();
-  try {
-    return await measure(makeComparison(), effort, synchronize);
-  } finally {
-    tf.engine().endScope();
-    tf.disposeVariables();
-  }
-}
-
 function parse(args: string[]): Options {
-  return program
+  const options = program
     .name('npm run bench --')
     .description('Measures the kernels and layers beside their baselines.')
     .option('--only <name>', 'only the benchmarks whose name contains this')
-    .addOption(new Option('--backend <name>', 'the backend').choices(BACKENDS).default('wasm'))
+    .option('--browser', 'in a page of Chromium, on webgl by default', false)
+    .addOption(new Option('--backend <name>', 'the backend; default wasm').choices(BACKENDS))
     .addOption(
       new Option('--precision <name>', 'how products multiply on webgpu')
         .choices(PRECISIONS)
@@ -113,7 +109,12 @@ function parse(args: string[]): Options {
     .option('--markdown', "print the README's table from the reports there are, and end", false)
     .option('--folder <path>', 'where the reports are', 'runs/bench')
     .parse(args, {from: 'user'})
-    .opts<Options>();
+    .opts<Omit<Options, 'backend'> & {backend?: string}>();
+  const {browser, backend = browser ? 'webgl' : 'wasm'} = options;
+  if (!browser && BROWSER_BACKENDS.includes(backend)) {
+    throw new Error(`${backend} is in a browser alone; add --browser`);
+  }
+  return {...options, backend};
 }
 
 function positive(value: string): number {

@@ -43,7 +43,7 @@ function formatRows({results}: Report): string[] {
   });
 }
 
-function describe({backend, cpu, gpu, cores, system, node, tfjs}: Machine): string {
+function describe({backend, cpu, gpu, cores, system, node, browser, tfjs}: Machine): string {
   const chip = gpu ?? `${cpu}, ${cores} cores`;
-  return `\`${backend}\`, ${chip}, ${system}, Node.js ${node}, TensorFlow.js ${tfjs}`;
+  return `\`${backend}\`, ${chip}, ${system}, ${browser ?? `Node.js ${node}`}, TensorFlow.js ${tfjs}`;
 }

@@ -4,6 +4,7 @@ import {readdirSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {chromium} from './chromium.mjs';
 import {installIfNeeded} from './install_if_needed.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -18,7 +19,7 @@ try {
   const files = readdirSync(folder).filter((name) => name.endsWith('_bench.ts'));
   const benchmarks = files.map((name) => require(join(folder, name)).benchmark);
   const {main} = require(join(folder, 'main.ts'));
-  await main(process.argv.slice(2), benchmarks);
+  await main(process.argv.slice(2), benchmarks, chromium);
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

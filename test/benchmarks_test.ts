@@ -149,7 +149,7 @@ describe('the report', () => {
     benchmark: 'example',
     description: 'an example',
     date: new Date(0).toISOString(),
-    machine: describeMachine(),
+    machine: describeMachine({backend: 'cpu'}),
     results: [
       {
         title: 'work',
