@@ -3,68 +3,99 @@ import {kernelConfig} from '../../kernel';
 import {GroupedMatMul, type GroupedMatMulAttrs, type GroupedMatMulInputs} from '../../kernel_names';
 import {groupedMatMulShape} from '../shared/GroupedMatMul_impl';
 import {ascendingBins} from './ascending_bins';
-import {ADD_PRODUCT, productLoop, TRANSPOSED} from './product_glsl';
-import {type Program, runProgram1} from './program';
+import {
+  addProducts,
+  addStep,
+  declareSums,
+  factorOf,
+  prepareFactors,
+  productLoop,
+  type ProductProgram,
+  runTiled,
+  storeRows,
+  storeSums,
+  type Tile,
+  tileFor,
+} from './product_tile';
 import {beginOf, upperBound} from './search_glsl';
 
-/** Two rows a fragment, which may belong to two experts. */
-function rowsTimesMatrices(transposeB: boolean, isOdd: boolean): Program {
-  const b = (expert: string) =>
-    transposeB
-      ? `b(${expert} * b_rowTexels + columnTexel, k).${TRANSPOSED}`
-      : `b(${expert} * b_rowTexels + k, columnTexel)`;
-  const loop = (expert: string, sum: string) =>
-    productLoop({size: 'a_columns', isOdd, a: 'a(rowTexel, k)', b: b(expert), sum});
+const INPUTS = {a: 'packed', b: 'packed', bins: 'flat'} as const;
+
+/** The rows of a tile may belong to several experts, nearly always to one. */
+function rowsTimesMatrices(tile: Tile, transposeB: boolean, isOdd: boolean): ProductProgram {
+  const numRows = 2 * tile.rows;
+  const a = factorOf('a', {
+    count: tile.rows,
+    first: `rowTexel * ${tile.rows}`,
+    stepsAlong: 'columns',
+    transposed: false,
+  });
+  const column = `columnTexel * ${tile.columns}`;
+  const b = factorOf('b', {
+    count: tile.columns,
+    ...(transposeB
+      ? {first: `expert * b_rowTexels + ${column}`, stepsAlong: 'columns', transposed: true}
+      : {first: column, begin: 'expert * b_rowTexels', stepsAlong: 'rows', transposed: false}),
+  });
   return {
     name: GroupedMatMul,
-    inputs: {a: 'packed', b: 'packed', bins: 'flat'},
-    layout: 'packed',
-    outputs: ['y'],
-    declarations: ADD_PRODUCT + upperBound('bins'),
+    inputs: INPUTS,
+    declarations: upperBound('bins') + beginOf('bins'),
     main: `
-      int first = upperBound_bins(2 * rowTexel);
-      int second = first < bins_size && binsInt(first) > 2 * rowTexel + 1
-          ? first : upperBound_bins(2 * rowTexel + 1);
-      vec4 sum = vec4(0.0);
-      if (first < bins_size) {
-        ${loop('first', 'sum')}
-      }
-      y = sum;
-      if (second != first) {
-        sum = vec4(0.0);
-        if (second < bins_size) {
-          ${loop('second', 'sum')}
+      int row = rowTexel * ${numRows};
+      for (int expert = upperBound_bins(row); expert < bins_size; expert++) {
+        int begin = begin_bins(expert);
+        int end = binsInt(expert);
+        if (begin >= row + ${numRows}) {
+          break;
         }
-        y.zw = sum.zw;
+        if (begin == end) {
+          continue;
+        }
+        ${declareSums(tile)}
+        ${productLoop('a_columns', isOdd, {tile, a, b})}
+        ${storeRows(tile, (i) => `row + ${i} >= begin && row + ${i} < end`)}
       }`,
   };
 }
 
 /** Every expert's fragments go through its rows; the first and the last texel may be shared. */
-function productsOfGroups(): Program {
+function productsOfGroups(tile: Tile): ProductProgram {
+  const a = factorOf('a', {
+    count: tile.rows,
+    first: 'column',
+    stepsAlong: 'rows',
+    transposed: true,
+  });
+  const b = factorOf('b', {
+    count: tile.columns,
+    first: `columnTexel * ${tile.columns}`,
+    stepsAlong: 'rows',
+    transposed: false,
+  });
+  const factors = {tile, a, b};
   return {
     name: GroupedMatMul,
-    inputs: {a: 'packed', b: 'packed', bins: 'flat'},
-    layout: 'packed',
-    outputs: ['y'],
-    declarations: ADD_PRODUCT + beginOf('bins'),
+    inputs: INPUTS,
+    declarations: beginOf('bins'),
     main: `
       int expert = rowTexel / out_rowTexels;
-      int column = rowTexel - expert * out_rowTexels;
+      int column = (rowTexel - expert * out_rowTexels) * ${tile.rows};
       int begin = begin_bins(expert);
       int end = min(binsInt(expert), a_rows);
-      vec4 sum = vec4(0.0);
-      if (begin < end && (begin & 1) == 1) {
-        sum += a(begin >> 1, column).zzww * b(begin >> 1, columnTexel).zwzw;
+      ${declareSums(tile)}
+      ${prepareFactors(factors)}
+      if (begin < end && begin % 2 == 1) {
+        int k = begin / 2;
+        ${addStep(factors, 1)}
         begin++;
       }
-      for (int k = begin >> 1; k < end >> 1; k++) {
-        addProduct(sum, a(k, column).${TRANSPOSED}, b(k, columnTexel));
+      for (int k = begin / 2; k < end / 2; k++) ${addProducts(factors)}
+      if (begin < end && end % 2 == 1) {
+        int k = end / 2;
+        ${addStep(factors, 0)}
       }
-      if (begin < end && (end & 1) == 1) {
-        sum += a(end >> 1, column).xxyy * b(end >> 1, columnTexel).xyxy;
-      }
-      y = sum;`,
+      ${storeSums(tile)}`,
   };
 }
 
@@ -73,14 +104,15 @@ export const groupedMatMulConfig = kernelConfig<
   GroupedMatMulAttrs,
   MathBackendWebGL
 >(GroupedMatMul, 'webgl', ({inputs: {a, b, bins}, attrs, backend}) => {
+  const {transposeA, transposeB} = attrs;
+  const [numRows, inner] = a.shape;
+  const shape = groupedMatMulShape(a.shape, b.shape, bins.shape[0], attrs);
+  const tile = tileFor(shape, transposeA ? numRows / bins.shape[0] : inner);
+  const program = transposeA
+    ? productsOfGroups(tile)
+    : rowsTimesMatrices(tile, transposeB, inner % 2 === 1);
   const ascending = ascendingBins(backend, GroupedMatMul, bins);
-  const program = attrs.transposeA
-    ? productsOfGroups()
-    : rowsTimesMatrices(attrs.transposeB, a.shape[1] % 2 === 1);
-  const product = runProgram1(backend, program, {
-    inputs: {a, b, bins: ascending},
-    shape: groupedMatMulShape(a.shape, b.shape, bins.shape[0], attrs),
-  });
+  const product = runTiled(backend, program, tile, {inputs: {a, b, bins: ascending}, shape});
   backend.disposeIntermediateTensorInfo(ascending);
   return product;
 });

@@ -1,26 +1,53 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {Sdd, type SddInputs, type SparseAttrs} from '../../kernel_names';
-import {ADD_PRODUCT, productLoop, TRANSPOSED} from './product_glsl';
-import {type Program, runProgram1} from './program';
+import {
+  declareSums,
+  type Factor,
+  factorOf,
+  productLoop,
+  type ProductProgram,
+  runTiled,
+  storeSums,
+  type Tile,
+  tileWithin,
+  TRANSPOSED,
+} from './product_tile';
 
-/** The texels of op(x) from a row and a step on; whole ones where the block size is even. */
-function operand(name: string, along: string, step: string, transposed: boolean, isEven: boolean) {
-  const [row, column] = transposed ? [step, along] : [along, step];
-  return isEven ? `${name}((${row}) >> 1, (${column}) >> 1)` : `${name}Quad(${row}, ${column})`;
+/** op(x) from a row or column of a block on; its texels are those of x where the block size is even. */
+function operand(
+  input: 'a' | 'b',
+  count: number,
+  {first, transposed, isEven}: {first: string; transposed: boolean; isEven: boolean},
+): Factor {
+  const alongColumns = (input === 'a') !== transposed;
+  if (isEven) {
+    return factorOf(input, {
+      count,
+      first: `${first} / 2`,
+      stepsAlong: alongColumns ? 'columns' : 'rows',
+      transposed,
+    });
+  }
+  const load = (i: number) => {
+    const position = alongColumns ? `${first} + ${2 * i}, 2 * k` : `2 * k, ${first} + ${2 * i}`;
+    return `${input}Quad(${position})${transposed ? `.${TRANSPOSED}` : ''}`;
+  };
+  return {prepare: '', load};
 }
 
-function sddProgram({blockSize, transposeA, transposeB}: SparseAttrs, isOdd: boolean): Program {
+function sddProgram(
+  tile: Tile,
+  {blockSize, transposeA, transposeB}: SparseAttrs,
+  isOdd: boolean,
+): ProductProgram {
   const isEven = blockSize % 2 === 0;
-  const a = operand('a', 'row', '2 * k', transposeA, isEven);
-  const b = operand('b', 'column', '2 * k', !transposeB, isEven);
+  const a = operand('a', tile.rows, {first: 'row', transposed: transposeA, isEven});
+  const b = operand('b', tile.columns, {first: 'column', transposed: transposeB, isEven});
   return {
     name: Sdd,
     inputs: {a: 'packed', b: 'packed', rowIndices: 'flat', columnIndices: 'flat'},
-    layout: 'packed',
-    outputs: ['y'],
-    uniforms: {blockRows: 'int', blockColumns: 'int', inner: 'int'},
-    declarations: ADD_PRODUCT,
+    uniforms: {blockSize: 'int', blockRows: 'int', blockColumns: 'int', inner: 'int'},
     main: `
       int block = rowTexel / out_rowTexels;
       int blockRow = rowIndicesInt(block);
@@ -28,16 +55,11 @@ function sddProgram({blockSize, transposeA, transposeB}: SparseAttrs, isOdd: boo
       if (blockRow < 0 || blockRow >= blockRows || blockColumn < 0 || blockColumn >= blockColumns) {
         return;
       }
-      int row = blockRow * out_rows + 2 * (rowTexel - block * out_rowTexels);
-      int column = blockColumn * out_columns + 2 * columnTexel;
-      vec4 sum = vec4(0.0);
-      ${productLoop({
-        size: 'inner',
-        isOdd,
-        a: transposeA ? `${a}.${TRANSPOSED}` : a,
-        b: transposeB ? `${b}.${TRANSPOSED}` : b,
-      })}
-      y = sum;`,
+      int row = blockRow * blockSize + (rowTexel - block * out_rowTexels) * ${2 * tile.rows};
+      int column = blockColumn * blockSize + columnTexel * ${2 * tile.columns};
+      ${declareSums(tile)}
+      ${productLoop('inner', isOdd, {tile, a, b})}
+      ${storeSums(tile)}`,
   };
 }
 
@@ -47,10 +69,13 @@ export const sddConfig = kernelConfig<SddInputs, SparseAttrs, MathBackendWebGL>(
   ({inputs: {a, b, rowIndices, columnIndices}, attrs, backend}) => {
     const {blockSize, sparseRows, sparseColumns, transposeA} = attrs;
     const inner = a.shape[transposeA ? 0 : 1];
-    return runProgram1(backend, sddProgram(attrs, inner % 2 === 1), {
+    const shape = [columnIndices.shape[0], blockSize, blockSize];
+    const tile = tileWithin(blockSize, shape, inner);
+    return runTiled(backend, sddProgram(tile, attrs, inner % 2 === 1), tile, {
       inputs: {a, b, rowIndices, columnIndices},
-      shape: [columnIndices.shape[0], blockSize, blockSize],
+      shape,
       uniforms: {
+        blockSize,
         blockRows: sparseRows / blockSize,
         blockColumns: sparseColumns / blockSize,
         inner,

@@ -3,7 +3,8 @@ import type {TensorInfo} from '@tensorflow/tfjs-core';
 import type {CausalAttentionAttrs} from '../../kernel_names';
 import {type AttentionShape, attentionShape} from '../shared/CausalAttention_impl';
 import {EXPONENTIAL} from './nan_glsl';
-import {ADD_PRODUCT, TRANSPOSED} from './product_glsl';
+import {ADD_PRODUCT} from './product_glsl';
+import {TRANSPOSED} from './product_tile';
 import {type Program, runProgram1} from './program';
 
 // Causal attention, in matrices [batch * numHeads, T, T] of which only what lies up to the diagonal is

@@ -17,7 +17,8 @@ import {isLaidOut, makeOutput, type Texture, textureOf} from './textures';
  * two by two elements at once, `x(rowTexel, columnTexel)`, one row of these, `xRow(row, columnTexel)`, one
  * element, `xValue(row, column)`, or any two by two elements, `xQuad(row, column)`. It is as high as its
  * matrices are on top of each other, each `x_rowTexels` texels: `x_rows` and `x_columns` are the size of
- * one, `x_columnTexels` its width.
+ * one, `x_columnTexels` its width. A loop that goes along it has less to compute where it reads
+ * `x_sample(column, row)`, from `x_column(columnTexel)` and `x_row(rowTexel)` on, in steps of `x_step`.
  */
 export interface Program {
   /** The kernel's name, for messages and profiles. */
@@ -299,14 +300,26 @@ function accessors(read: Record<string, Texture>): string[] {
         return int(${name}(index));
       }`;
     }
-    const fetch = isDirect(texture)
-      ? `return texelFetch(${sampler}, ivec2(columnTexel, rowTexel), 0);`
+    // Of the two ways to read a texel, sampling its centre is the faster one wherever there is a cache for
+    // it, in SwiftShader by half. tfjs' textures have no filter.
+    const sample = isDirect(texture)
+      ? `return texture(${sampler}, vec2(column, row));`
       : `
-        int index = rowTexel * ${name}_columnTexels + columnTexel;
+        int index = int(row) * ${name}_columnTexels + int(column);
         return texelFetch(${sampler}, ${ofIndex}, 0);`;
     return `${declared}
+      uniform vec2 ${name}_step;
+      float ${name}_row(int rowTexel) {
+        return (float(rowTexel) + 0.5) * ${name}_step.y;
+      }
+      float ${name}_column(int columnTexel) {
+        return (float(columnTexel) + 0.5) * ${name}_step.x;
+      }
+      vec4 ${name}_sample(float column, float row) {
+        ${sample}
+      }
       vec4 ${name}(int rowTexel, int columnTexel) {
-        ${fetch}
+        return ${name}_sample(${name}_column(columnTexel), ${name}_row(rowTexel));
       }
       vec2 ${name}Row(int row, int columnTexel) {
         vec4 texel = ${name}(row >> 1, columnTexel);
@@ -343,6 +356,8 @@ function bind(
     for (const size of [...SIZES, 'width', 'height', 'offset'] as const) {
       gl.uniform1i(location(`${name}_${size}`), texture[size]);
     }
+    const step = isDirect(texture) ? [1 / texture.width, 1 / texture.height] : [1, 1];
+    gl.uniform2fv(location(`${name}_step`), step);
   }
   for (const [name, type] of Object.entries(types)) {
     gl[type === 'int' ? 'uniform1i' : 'uniform1f'](location(name), uniforms[name]);

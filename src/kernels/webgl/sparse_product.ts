@@ -1,8 +1,16 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
 import type {SparseIndex, SparseSize} from '../../kernel_names';
-import {ADD_PRODUCT, productLoop, TRANSPOSED} from './product_glsl';
-import {type Program, runProgram1} from './program';
+import {
+  declareSums,
+  factorOf,
+  productLoop,
+  type ProductProgram,
+  runTiled,
+  storeSums,
+  type Tile,
+  tileWithin,
+} from './product_tile';
 
 // The two products of a block-sparse and a dense matrix with a dense result. Every fragment goes through
 // the blocks of its row of blocks, or of its column of blocks where the sparse matrix comes second.
@@ -36,7 +44,8 @@ export function runSparseProduct(
         inner: index.columnIndicesT,
         blocks: index.blockOffsetsT,
       };
-  return runProgram1(backend, sparseProductProgram(name, kind, blockSize), {
+  const tile = tileWithin(blockSize, shape, blockSize);
+  return runTiled(backend, sparseProductProgram(name, tile, kind, blockSize), tile, {
     inputs: {values, dense, ...lists},
     shape,
     uniforms: {blockSize, innerBlocks: (inRowOrder ? sparseColumns : sparseRows) / blockSize},
@@ -48,7 +57,12 @@ function listsRows({sparseFirst, sparseTransposed}: Kind): boolean {
   return sparseFirst !== sparseTransposed;
 }
 
-function sparseProductProgram(name: string, kind: Kind, blockSize: number): Program {
+function sparseProductProgram(
+  name: string,
+  tile: Tile,
+  kind: Kind,
+  blockSize: number,
+): ProductProgram {
   return {
     name,
     inputs: {
@@ -58,11 +72,8 @@ function sparseProductProgram(name: string, kind: Kind, blockSize: number): Prog
       inner: 'flat',
       ...(listsRows(kind) ? {} : {blocks: 'flat'}),
     },
-    layout: 'packed',
-    outputs: ['y'],
     uniforms: {blockSize: 'int', innerBlocks: 'int'},
-    declarations: ADD_PRODUCT,
-    main: blockSize % 2 === 0 ? texelByTexel(kind) : elementByElement(kind),
+    main: blockSize % 2 === 0 ? texelByTexel(tile, kind) : elementByElement(kind),
   };
 }
 
@@ -84,23 +95,36 @@ function inMemory(isRow: boolean, along: string, step: string): string {
   return isRow ? `${along}, ${step}` : `${step}, ${along}`;
 }
 
-function texelByTexel(kind: Kind): string {
+function texelByTexel(tile: Tile, kind: Kind): string {
   const {sparseFirst, sparseTransposed, denseTransposed} = kind;
-  const [along, other] = sparseFirst ? ['rowTexel', 'columnTexel'] : ['columnTexel', 'rowTexel'];
-  const block = listsRows(kind)
-    ? 'values(block * values_rowTexels + within, k)'
-    : 'values(block * values_rowTexels + k, within)';
-  const matrix = `dense(${inMemory(sparseFirst === denseTransposed, other, 'innerBlock * blockTexels + k')})`;
-  const sparse = sparseTransposed ? `${block}.${TRANSPOSED}` : block;
-  const dense = denseTransposed ? `${matrix}.${TRANSPOSED}` : matrix;
+  const [row, column] = [`rowTexel * ${tile.rows}`, `columnTexel * ${tile.columns}`];
+  const [along, other] = sparseFirst ? [row, column] : [column, row];
+  const [sparseCount, denseCount] = sparseFirst
+    ? [tile.rows, tile.columns]
+    : [tile.columns, tile.rows];
+  const block = 'block * values_rowTexels';
+  const sparse = factorOf('values', {
+    count: sparseCount,
+    ...(listsRows(kind)
+      ? {first: `${block} + within`, stepsAlong: 'columns'}
+      : {first: 'within', begin: block, stepsAlong: 'rows'}),
+    transposed: sparseTransposed,
+  });
+  const dense = factorOf('dense', {
+    count: denseCount,
+    first: other,
+    begin: 'innerBlock * blockTexels',
+    stepsAlong: sparseFirst === denseTransposed ? 'columns' : 'rows',
+    transposed: denseTransposed,
+  });
   const [a, b] = sparseFirst ? [sparse, dense] : [dense, sparse];
   return `
     int blockTexels = blockSize / 2;
     int list = ${along} / blockTexels;
     int within = ${along} - list * blockTexels;
-    vec4 sum = vec4(0.0);
-    ${forEachBlock(kind, productLoop({size: 'blockSize', isOdd: false, a, b}))}
-    y = sum;`;
+    ${declareSums(tile)}
+    ${forEachBlock(kind, productLoop('blockSize', false, {tile, a, b}))}
+    ${storeSums(tile)}`;
 }
 
 /** Where the block size is odd: the two of a texel may be of two blocks. */
@@ -129,6 +153,6 @@ function elementByElement(kind: Kind): string {
           sum += ${block} * ${dense};
         }`,
       )}
-      y[element] = sum;
+      y00[element] = sum;
     }`;
 }
