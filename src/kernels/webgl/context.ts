@@ -65,12 +65,7 @@ const contexts = new WeakMap<WebGL2RenderingContext, Context>();
  */
 export function contextOf(backend: MathBackendWebGL, kernelName: string): Context {
   const gl = backend.gpgpu.gl as unknown as WebGL2RenderingContext;
-  assert(
-    !gl.isContextLost(),
-    () =>
-      `${kernelName}: the WebGL context is lost; set the backend up again and go on from the last ` +
-      'checkpoint',
-  );
+  assertAlive(kernelName, gl);
   let context = contexts.get(gl);
   if (context == null) {
     assertCapable(kernelName);
@@ -80,11 +75,22 @@ export function contextOf(backend: MathBackendWebGL, kernelName: string): Contex
   return context;
 }
 
-/** The device must be able to run the kernels, or they would compute something else. */
-function assertCapable(kernelName: string) {
+/** @throws If the context is lost: whatever ran on it would silently compute nothing. */
+export function assertAlive(kernelName: string, gl: Pick<WebGLRenderingContext, 'isContextLost'>) {
   assert(
-    env().getNumber('WEBGL_VERSION') === 2,
-    () => `${kernelName}: the webgl backend must have WebGL2, got WebGL1`,
+    !gl.isContextLost(),
+    () =>
+      `${kernelName}: the WebGL context is lost; set the backend up again and go on from the last ` +
+      'checkpoint',
+  );
+}
+
+/** @throws If the device cannot hold what the kernels need. */
+export function assertCapable(kernelName: string) {
+  const version = env().getNumber('WEBGL_VERSION');
+  assert(
+    version === 2,
+    () => `${kernelName}: there must be WebGL2, got ${version === 1 ? 'WebGL1' : 'no WebGL'}`,
   );
   assert(
     env().getBool('WEBGL_RENDER_FLOAT32_ENABLED'),
