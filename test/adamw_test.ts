@@ -77,11 +77,11 @@ describeEachBackend('adamW', () => {
   });
 
   test.each([
-    [{step: 0}, 'adamW: step must be an integer of at least 1, got 0'],
-    [{learningRate: NaN}, 'adamW: learningRate must be a number of at least 0, got NaN'],
-    [{weightDecay: -1}, 'adamW: weightDecay must be a number of at least 0, got -1'],
-    [{beta1: 1}, 'adamW: beta1 must be in [0, 1), got 1'],
-  ])('refuses %p', (change, message) => {
+    ['adamW: step must be an integer of at least 1, got 0', {step: 0}],
+    ['adamW: learningRate must be a number of at least 0, got NaN', {learningRate: NaN}],
+    ['adamW: weightDecay must be a number of at least 0, got -1', {weightDecay: -1}],
+    ['adamW: beta1 must be in [0, 1), got 1', {beta1: 1}],
+  ])('%s', (message, change) => {
     const x = tf.ones([2]);
     expect(() => adamW(x, x, x, x, {learningRate: 0.1, step: 1, ...change})).toThrow(message);
   });

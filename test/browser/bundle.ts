@@ -32,6 +32,8 @@ export async function bundlePage(): Promise<Uint8Array> {
     format: 'esm',
     platform: 'browser',
     target: 'es2022',
+    // A backend of Node.js alone, which a page never loads.
+    external: ['../src/tensorflow'],
     alias: {'jest-util': JEST_UTIL_IN_PAGE, 'jest-message-util': JEST_UTIL_IN_PAGE},
     plugins: [NODE_IN_PAGE],
     define: {

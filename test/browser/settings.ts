@@ -17,4 +17,6 @@ export const PAGE_TESTS: readonly PageTests[] = [
   {file: '../transformer_ops_test', backends: WEBGL},
   {file: '../sparse_products_test', backends: WEBGL},
   {file: '../adamw_test', backends: WEBGL},
+  // Last, since it loses the context.
+  {file: './webgl', backends: WEBGL},
 ];
