@@ -61,7 +61,7 @@ export function loaderConfig(options: Options): GptLoaderConfig {
     split,
     sequenceLength: seqLength,
     seed,
-    numSamples: {train: trainIters * globalBatchSize, valid: evalIters * microBatchSize},
+    numSamples: {train: trainIters * globalBatchSize, valid: evalIters * globalBatchSize},
   };
 }
 

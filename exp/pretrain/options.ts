@@ -145,7 +145,11 @@ const OPTIONS: Record<string, Row[]> = {
     ['--save-interval <n>', 'steps from one checkpoint to the next', {...count(1), default: 1000}],
     ['--keep-checkpoints <n>', 'that are kept, beside the best', {...count(1), default: 2}],
     ['--eval-interval <n>', 'steps from one validation to the next', {...count(1), default: 1000}],
-    ['--eval-iters <n>', 'batches of a validation; 0 for none', {...count(0), default: 100}],
+    [
+      '--eval-iters <n>',
+      'batches of a validation, of the size of a step; 0 for none',
+      {...count(0), default: 100},
+    ],
     [
       '--log-interval <n>',
       "steps from one look at the experts' load to the next",

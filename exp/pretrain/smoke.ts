@@ -9,7 +9,7 @@ const SMALL = {
   seqLength: 16,
   maxPositionEmbeddings: 16,
   microBatchSize: 1,
-  globalBatchSize: 2,
+  globalBatchSize: 1,
   trainIters: 2,
   lrDecayIters: 2,
   evalInterval: 2,

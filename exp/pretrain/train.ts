@@ -41,7 +41,9 @@ export async function train(run: PretrainRun): Promise<TrainingResult> {
       loss: sparseSoftmaxCrossEntropyLoss,
       train: sampleData({vocabSize, source: loader.batches('train', microBatchSize)!}),
       ...(validation != null && {
-        validation: new SampleBatches({vocabSize, source: validation}).first(evalIters),
+        validation: new SampleBatches({vocabSize, source: validation}).first(
+          evalIters * optimizer.accumulationSteps,
+        ),
       }),
       evalEvery: options.evalInterval,
       saveEvery: options.saveInterval,
