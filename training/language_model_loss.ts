@@ -16,6 +16,8 @@ export function compileLanguageModel(model: LayersModel, optimizer: Optimizer, l
     }
     return last.value;
   };
+  // What logs call the metric; minifiers rename functions.
+  Object.defineProperty(crossEntropy, 'name', {value: 'crossEntropy'});
   model.compile({optimizer, loss: crossEntropy, metrics: [crossEntropy]});
 }
 

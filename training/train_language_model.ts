@@ -66,7 +66,7 @@ export interface TrainingOptions {
   /** Shows the steps from the first to do; called once the run knows how far it is. */
   createProgress: (firstStep: number) => Progress;
   /** More callbacks of `fitDataset`. */
-  callbacks?: readonly Callback[];
+  callbacks?: readonly (Callback | CustomCallback)[];
 }
 
 /** How a training run ended. */

@@ -1,0 +1,135 @@
+import {execFileSync} from 'node:child_process';
+import {mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {dirname, join} from 'node:path';
+import type {Browser, BrowserContext, Page} from 'playwright-core';
+import {launchChromium} from './launch';
+import {collectErrors} from './page_errors';
+import {serveFolder} from './serve_folder';
+import type {Serving} from './serve';
+
+const root = join(__dirname, '../..');
+
+/** The page of web/, built and served from a folder of a site, in a browser. */
+export class WebPage {
+  private constructor(
+    private readonly folder: string,
+    private readonly server: Serving,
+    private readonly browser: Browser,
+  ) {}
+
+  static async build(): Promise<WebPage> {
+    const folder = mkdtempSync(join(tmpdir(), 'web-page-'));
+    execFileSync(process.execPath, [join(root, 'scripts/web.mjs'), '--build', folder], {
+      cwd: dirname(root),
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    return new WebPage(folder, await serveFolder(folder, '/some/folder/'), await launchChromium());
+  }
+
+  get url(): string {
+    return this.server.url;
+  }
+
+  /** Opens the page as a new visitor with a storage of its own. */
+  async visit(options: Parameters<Browser['newContext']>[0] = {}): Promise<Visit> {
+    const context = await this.browser.newContext(options);
+    const page = await context.newPage();
+    const visit = new Visit(context, page);
+    await page.goto(this.url);
+    await page.getByRole('button', {name: 'Train'}).and(page.locator(':enabled')).waitFor();
+    return visit;
+  }
+
+  /** As a network that is gone. */
+  stopServing() {
+    this.server.close();
+  }
+
+  async close() {
+    await this.browser.close();
+    this.server.close();
+    rmSync(this.folder, {recursive: true, force: true});
+  }
+}
+
+/** What a visitor chooses, by the names on the page. */
+export interface Choices {
+  model?: string;
+  size?: string;
+  experts?: string;
+  steps: number;
+  backend: string;
+}
+
+/** One visitor's browser on the page. */
+export class Visit {
+  readonly errors: string[];
+  /** The addresses of all that was asked for. */
+  readonly requests: string[] = [];
+
+  constructor(
+    readonly context: BrowserContext,
+    readonly page: Page,
+  ) {
+    this.errors = collectErrors(page);
+    context.on('request', (request) => this.requests.push(request.url()));
+  }
+
+  async choose({model = 'dMoE', size = 'Tiny', experts = '4', steps, backend}: Choices) {
+    const {page} = this;
+    await page.getByRole('radio', {name: model, exact: true}).check();
+    await page.getByRole('radio', {name: size, exact: true}).check();
+    if (model !== 'Dense') {
+      await this.select('Experts', experts);
+    }
+    await page.getByLabel('Steps', {exact: true}).fill(String(steps));
+    await this.select('Computed on', backend);
+  }
+
+  select(field: string, value: string) {
+    return this.page.getByRole('combobox', {name: field, exact: true}).selectOption(value);
+  }
+
+  press(button: string) {
+    return this.page.getByRole('button', {name: button, exact: true}).click();
+  }
+
+  /** Waits until the selected run is so, and fails where it stops with a problem instead. */
+  async waitForState(state: string, timeout = 60_000) {
+    const {page} = this;
+    const badge = page.locator('.run .state');
+    const stopped = badge.filter({hasText: state === 'Stopped' ? 'No such state' : 'Stopped'});
+    await badge.filter({hasText: state}).or(stopped).waitFor({timeout});
+    if ((await badge.innerText()) !== state) {
+      throw new Error(`the run stopped: ${await page.locator('.run .problem').innerText()}`);
+    }
+  }
+
+  /** The step of the selected run. */
+  async step(): Promise<number> {
+    const text = await this.page.locator('.figures b').first().innerText();
+    return Number(text.replaceAll(',', ''));
+  }
+
+  async waitForStep(step: number, timeout = 60_000) {
+    const deadline = Date.now() + timeout;
+    while ((await this.step()) < step) {
+      if (Date.now() > deadline) {
+        throw new Error(`the run is at step ${await this.step()}, not ${step}`);
+      }
+      await this.page.waitForTimeout(50);
+    }
+  }
+
+  /** Lets the selected run write a few words. */
+  async write(prompt: string): Promise<string> {
+    const {page} = this;
+    await page.getByLabel('Prompt').fill(prompt);
+    await this.select('Tokens', '50');
+    await this.press('Write');
+    const written = page.locator('.written[aria-busy=false]');
+    await written.waitFor({timeout: 120_000});
+    return (await written.innerText()).slice(prompt.length);
+  }
+}

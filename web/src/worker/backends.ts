@@ -1,0 +1,74 @@
+import {engine, ready, setBackend} from '@tensorflow/tfjs-core';
+import {useFastMatMul} from '../../../src/fast_mat_mul';
+import type {BackendName, BackendReport} from '../backend_report';
+
+/** What a look at a backend, without starting it, finds. */
+type Finding = Pick<BackendReport, 'device' | 'software' | 'missing'>;
+
+interface Backend {
+  find: () => Finding | Promise<Finding>;
+  /** Loads the backend with this library's kernels for it, and nothing of the others. */
+  load: () => Promise<unknown>;
+}
+
+/** Fastest first. */
+const BACKENDS: Record<BackendName, Backend> = {
+  webgpu: {
+    find: findWebGPU,
+    load: async () => {
+      const {setupWebGPU} = await import('../../../src/webgpu');
+      // Whether software will do was decided before, by the page or by its user.
+      await setupWebGPU({allowSoftware: true});
+    },
+  },
+  wasm: {
+    find: () => (typeof WebAssembly === 'object' ? {} : {missing: 'no WebAssembly'}),
+    load: () => import('./wasm_backend'),
+  },
+  cpu: {
+    find: () => ({}),
+    load: () => import('./cpu_backend'),
+  },
+};
+
+/** What each backend is on this machine, fastest first. */
+export async function findBackends(): Promise<BackendReport[]> {
+  const names = Object.keys(BACKENDS) as BackendName[];
+  return Promise.all(
+    names.map(async (name) => {
+      try {
+        return {name, ...(await BACKENDS[name].find())};
+      } catch (error) {
+        return {name, missing: (error as Error).message};
+      }
+    }),
+  );
+}
+
+/** Makes a backend the one in use. */
+export async function startBackend(name: BackendName): Promise<void> {
+  if (engine().backendName === name) {
+    return;
+  }
+  await BACKENDS[name].load();
+  if (!(await setBackend(name))) {
+    throw new Error(`The backend ${name} does not start.`);
+  }
+  await ready();
+  useFastMatMul();
+}
+
+async function findWebGPU(): Promise<Finding> {
+  const adapter = await navigator.gpu?.requestAdapter({powerPreference: 'high-performance'});
+  if (adapter == null) {
+    return {missing: navigator.gpu == null ? 'this browser has no WebGPU' : 'no GPU answers'};
+  }
+  const {vendor, architecture, device, description} = adapter.info;
+  const name = description || device || [vendor, architecture].filter(Boolean).join(' ');
+  return {device: name, software: isSoftware([name, vendor, architecture].join(' '))};
+}
+
+/** Drivers that compute on the CPU, where wasm is faster. */
+function isSoftware(name: string): boolean {
+  return /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(name);
+}
