@@ -6,8 +6,10 @@ import {type Visit, WebPage} from './browser/web_page';
 const describeInChromium = found.missing == null ? describe : describe.skip;
 
 /** What the page computes on here, and how many steps that can take. */
-const BACKENDS: {name: string; steps: number; pauseAt: number; timeout: number}[] = [
-  {name: 'wasm', steps: 200, pauseAt: 20, timeout: 60_000},
+const BACKENDS: {name: string; steps: number; pauseAt: number}[] = [
+  {name: 'wasm', steps: 200, pauseAt: 20},
+  {name: 'webgl', steps: 6, pauseAt: 1},
+  {name: 'webgpu', steps: 6, pauseAt: 1},
 ];
 
 describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`}`, () => {
@@ -21,14 +23,14 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
 
   test.each(BACKENDS)(
     'trains, pauses, reloads, resumes and writes on $name',
-    async ({name, steps, pauseAt, timeout}) => {
+    async ({name, steps, pauseAt}) => {
       visit = await site.visit();
       const {page} = visit;
       await visit.choose({steps, backend: name});
       await visit.press('Train');
-      await visit.waitForStep(pauseAt, timeout);
+      await visit.waitForStep(pauseAt);
       await visit.press('Pause');
-      await visit.waitForState('Paused', timeout);
+      await visit.waitForState('Paused');
       const paused = await visit.step();
       expect(paused).toBeLessThan(steps);
       expect(await visit.write('The whale')).not.toBe('');
@@ -37,7 +39,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
       await visit.waitForState('Paused');
       expect(await visit.step()).toBe(paused);
       await visit.press('Resume');
-      await visit.waitForState('Finished', timeout);
+      await visit.waitForState('Finished');
       expect(await visit.step()).toBe(steps);
       expect(visit.errors).toEqual([]);
     },

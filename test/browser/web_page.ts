@@ -8,6 +8,8 @@ import {collectErrors} from './page_errors';
 import {serveFolder} from './serve_folder';
 import type {Serving} from './serve';
 
+const PATIENCE = 240_000;
+
 const root = join(__dirname, '../..');
 
 /** The page of web/, built and served from a folder of a site, in a browser. */
@@ -35,6 +37,8 @@ export class WebPage {
   async visit(options: Parameters<Browser['newContext']>[0] = {}): Promise<Visit> {
     const context = await this.browser.newContext(options);
     const page = await context.newPage();
+    // A GPU in software holds the whole browser up while it compiles.
+    page.setDefaultTimeout(PATIENCE);
     const visit = new Visit(context, page);
     await page.goto(this.url);
     await page.getByRole('button', {name: 'Train'}).and(page.locator(':enabled')).waitFor();
@@ -96,11 +100,11 @@ export class Visit {
   }
 
   /** Waits until the selected run is so, and fails where it stops with a problem instead. */
-  async waitForState(state: string, timeout = 60_000) {
+  async waitForState(state: string) {
     const {page} = this;
     const badge = page.locator('.run .state');
     const stopped = badge.filter({hasText: state === 'Stopped' ? 'No such state' : 'Stopped'});
-    await badge.filter({hasText: state}).or(stopped).waitFor({timeout});
+    await badge.filter({hasText: state}).or(stopped).waitFor();
     if ((await badge.innerText()) !== state) {
       throw new Error(`the run stopped: ${await page.locator('.run .problem').innerText()}`);
     }
@@ -112,8 +116,8 @@ export class Visit {
     return Number(text.replaceAll(',', ''));
   }
 
-  async waitForStep(step: number, timeout = 60_000) {
-    const deadline = Date.now() + timeout;
+  async waitForStep(step: number) {
+    const deadline = Date.now() + PATIENCE;
     while ((await this.step()) < step) {
       if (Date.now() > deadline) {
         throw new Error(`the run is at step ${await this.step()}, not ${step}`);
@@ -129,7 +133,7 @@ export class Visit {
     await this.select('Tokens', '50');
     await this.press('Write');
     const written = page.locator('.written[aria-busy=false]');
-    await written.waitFor({timeout: 120_000});
+    await written.waitFor();
     return (await written.innerText()).slice(prompt.length);
   }
 }

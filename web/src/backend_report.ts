@@ -1,8 +1,9 @@
 /** The backends that the page knows. */
-export type BackendName = 'webgpu' | 'wasm' | 'cpu';
+export type BackendName = 'webgpu' | 'webgl' | 'wasm' | 'cpu';
 
 export const BACKEND_LABELS: Record<BackendName, string> = {
   webgpu: 'WebGPU',
+  webgl: 'WebGL',
   wasm: 'WebAssembly',
   cpu: 'JavaScript',
 };

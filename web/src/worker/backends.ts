@@ -21,6 +21,10 @@ const BACKENDS: Record<BackendName, Backend> = {
       await setupWebGPU({allowSoftware: true});
     },
   },
+  webgl: {
+    find: findWebGL,
+    load: () => import('./webgl_backend'),
+  },
   wasm: {
     find: () => (typeof WebAssembly === 'object' ? {} : {missing: 'no WebAssembly'}),
     load: () => import('./wasm_backend'),
@@ -66,6 +70,30 @@ async function findWebGPU(): Promise<Finding> {
   const {vendor, architecture, device, description} = adapter.info;
   const name = description || device || [vendor, architecture].filter(Boolean).join(' ');
   return {device: name, software: isSoftware([name, vendor, architecture].join(' '))};
+}
+
+function findWebGL(): Finding {
+  if (typeof OffscreenCanvas === 'undefined') {
+    return {missing: 'this browser has no WebGL in workers'};
+  }
+  const gl = new OffscreenCanvas(1, 1).getContext('webgl2');
+  if (gl == null) {
+    return {missing: 'this browser has no WebGL2'};
+  }
+  const info = gl.getExtension('WEBGL_debug_renderer_info');
+  const device = String(gl.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
+  const canRender = gl.getExtension('EXT_color_buffer_float') != null;
+  // A browser has few contexts to give.
+  gl.getExtension('WEBGL_lose_context')?.loseContext();
+  return canRender
+    ? {device, software: isSoftware(device)}
+    : {missing: `${device} does not render float32`};
+}
+
+/** Whether what the backend in use computes is lost, of which reading it says nothing. */
+export function isBackendLost(): boolean {
+  const {gpgpu} = engine().backend as {gpgpu?: {gl: WebGL2RenderingContext}};
+  return gpgpu?.gl.isContextLost() ?? false;
 }
 
 /** Drivers that compute on the CPU, where wasm is faster. */

@@ -1,6 +1,7 @@
 import type {FileContents, RunStorage} from '../../../training/run_storage';
 import {type Database, filesOf, openDatabase} from '../storage/database';
 import {describeStorageError} from '../storage/runs';
+import {isBackendLost} from './backends';
 
 /**
  * The files of a run in the browser's storage. All are in memory as well, since a run reads and lists
@@ -74,6 +75,10 @@ export class RunFiles implements RunStorage {
   }
 
   private async put(name: string, bytes: Uint8Array): Promise<boolean> {
+    if (isBackendLost()) {
+      this.onFailure('The GPU is lost, so nothing is saved. What was saved before is kept.');
+      return false;
+    }
     const saved = await this.putAll(new Map([[name, bytes]]));
     if (saved) {
       this.files.set(name, [bytes]);
