@@ -1,5 +1,8 @@
+import axe from 'axe-core';
+import {readFileSync} from 'node:fs';
+import {decodeSafetensors} from '../training/safetensors';
 import {found} from './browser/launch';
-import {type Visit, WebPage} from './browser/web_page';
+import {PATIENCE_ON_GPU, type Visit, type VisitOptions, WebPage} from './browser/web_page';
 
 // The page as a person uses it, in Chromium.
 
@@ -24,7 +27,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
   test.each(BACKENDS)(
     'trains, pauses, reloads, resumes and writes on $name',
     async ({name, steps, pauseAt}) => {
-      visit = await site.visit();
+      visit = await site.visit({patience: PATIENCE_ON_GPU});
       const {page} = visit;
       await visit.choose({steps, backend: name});
       await visit.press('Train');
@@ -45,4 +48,216 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     },
     600_000,
   );
+
+  const quick = {backend: 'wasm', steps: 30};
+
+  /** Trains a small model to its end, as a new visitor. */
+  async function train(options: VisitOptions = {}) {
+    visit = await site.visit(options);
+    await visit.choose(quick);
+    await visit.press('Train');
+    await visit.waitForState('Finished');
+    return visit;
+  }
+
+  test('draws several runs over one another, and keeps them', async () => {
+    const {page} = await train();
+    await visit.choose({...quick, model: 'Dense'});
+    await visit.press('Train');
+    await visit.waitForState('Finished');
+    const rows = page.locator('.runs tbody tr');
+    expect(await rows.count()).toBe(2);
+    const chart = page.getByRole('img', {name: /^Loss by run: Run 1 \d.*, Run 2 \d/});
+    await chart.waitFor();
+    // A dense model has no experts to show.
+    expect(await page.getByRole('heading', {name: 'Load of the experts'}).count()).toBe(0);
+
+    await page.reload();
+    await chart.waitFor();
+    await page.getByLabel('Draw Run 2').uncheck();
+    await page.getByRole('img', {name: /^Loss by run: Run 1 \d[^,]*$/}).waitFor();
+    page.on('dialog', (dialog) => void dialog.accept());
+    await visit.press('Delete Run 2');
+    await visit.press('Run 1');
+    await page.getByRole('heading', {name: 'Load of the experts'}).waitFor();
+    expect(await rows.count()).toBe(1);
+    expect(visit.errors).toEqual([]);
+  });
+
+  test('shows which expert reads which token, layer by layer', async () => {
+    const {page} = await train();
+    await page.getByText('Another text').click();
+    await page.getByLabel('Text to look at').fill('Call me Ishmael.');
+    await page.locator('.token').first().filter({hasText: /^C/}).waitFor();
+    const tokens = await page.locator('.token').evaluateAll((elements) =>
+      elements.map((element) => ({
+        text: element.firstChild!.textContent,
+        expert: Number(element.lastChild!.textContent),
+        title: (element as HTMLElement).title,
+      })),
+    );
+    expect(tokens.map((token) => token.text).join('')).toBe('CallmeIshmael.');
+    for (const {expert, title} of tokens) {
+      expect([1, 2, 3, 4]).toContain(expert);
+      expect(title).toMatch(new RegExp(`^Expert ${expert}, then [1-4]$`));
+    }
+    await page.getByRole('radio', {name: 'Layer 2'}).check();
+    await page.locator('.tokens[data-layer="2"]').waitFor();
+    expect(await page.getByRole('img', {name: /^Load of 4 experts in layer/}).count()).toBe(2);
+  });
+
+  test('hands out the weights', async () => {
+    const {page} = await train();
+    const downloading = page.waitForEvent('download');
+    await visit.press('Download weights');
+    const file = await (await downloading).path();
+    const {tensors, metadata} = decodeSafetensors(readFileSync(file), 'weights');
+    expect(JSON.parse(metadata.config)).toMatchObject({feedForward: 'dMoE', hiddenSize: 32});
+    expect(tensors.get('blocks.0.dMoE/experts.mlp.w1')?.shape).toEqual([4 * 64, 32]);
+    expect([...tensors.values()].every(({values}) => values.every(Number.isFinite))).toBe(true);
+    expect([...tensors.keys()].filter((name) => name.startsWith('optimizer/'))).toEqual([]);
+  });
+
+  test('works without a network after its first visit', async () => {
+    visit = await site.visit();
+    const {page, context} = visit;
+    await page.evaluate('navigator.serviceWorker.ready.then(() => true)');
+    await context.setOffline(true);
+    await page.reload();
+    await visit.choose(quick);
+    await visit.press('Train');
+    await visit.waitForState('Finished');
+    expect(visit.errors).toEqual([]);
+  });
+
+  test('says why a text cannot be trained on', async () => {
+    visit = await site.visit();
+    const {page} = visit;
+    const train = page.getByRole('button', {name: 'Train', exact: true});
+    const problem = page.locator('.setup p.problem');
+    const cannotTrain = async (why: RegExp) => {
+      await problem.filter({hasText: why}).waitFor();
+      expect(await train.isDisabled()).toBe(true);
+    };
+    await page.getByRole('radio', {name: 'Paste'}).check();
+    expect(await train.isDisabled()).toBe(true);
+    const field = page.getByLabel('Text to train on');
+    await field.fill(' ');
+    await cannotTrain(/^The text is empty\.$/);
+    await field.fill('too short');
+    await cannotTrain(/at least 10,000 characters; this has 9\.$/);
+    await page.getByRole('radio', {name: 'File'}).check();
+    const file = page.getByLabel('File of text to train on');
+    const choose = (...bytes: number[]) =>
+      file.setInputFiles({name: 'a.bin', mimeType: 'text/plain', buffer: Buffer.from(bytes)});
+    await choose(0x61, 0xff, 0xfe);
+    await cannotTrain(/^The file is not UTF-8 text\.$/);
+    await choose(0x61, 0x00);
+    await cannotTrain(/zero bytes/);
+    await choose();
+    await cannotTrain(/^The text is empty\.$/);
+    await page.getByRole('radio', {name: 'Moby Dick'}).check();
+    expect(await train.isDisabled()).toBe(false);
+    await visit.steps.fill('0.5');
+    await page.getByText('Steps must be a whole number from 1').first().waitFor();
+    expect(await train.isDisabled()).toBe(true);
+  });
+
+  test('sends nothing of a text anywhere, and takes none for HTML', async () => {
+    visit = await site.visit();
+    const {page} = visit;
+    const attack = '<img src="https://example.com/stolen" onerror="document.title = 1">';
+    const lines = Array.from({length: 600}, (_, i) => `${attack} line ${i * i} of the text.`);
+    await page.getByRole('radio', {name: 'File'}).check();
+    await page.getByLabel('File of text to train on').setInputFiles({
+      name: `${attack}.txt`,
+      mimeType: 'text/plain',
+      buffer: Buffer.from(lines.join('\n')),
+    });
+    await page.getByText('characters.').waitFor();
+    await visit.choose(quick);
+    await visit.press('Train');
+    await visit.waitForState('Finished');
+    await page.getByText('Another text').click();
+    await page.getByLabel('Text to look at').fill(attack);
+    await page.locator('.tokens').filter({hasText: 'stolen'}).waitFor();
+    await visit.write(attack);
+
+    expect(await page.title()).toBe('MegaBlocks for TensorFlow.js');
+    expect(await page.locator('main img').count()).toBe(0);
+    const elsewhere = visit.requests.filter((url) => !/^(blob|data):/.test(url));
+    expect(elsewhere.filter((url) => !url.startsWith(site.url))).toEqual([]);
+    expect(elsewhere.filter((url) => url.includes('stolen'))).toEqual([]);
+    expect(visit.errors).toEqual([]);
+  });
+
+  test('goes on where the storage is full, and keeps what is there', async () => {
+    visit = await site.visit();
+    const {page} = visit;
+    await visit.choose({...quick, steps: 400});
+    await visit.press('Train');
+    await visit.waitForStep(60);
+    // As a storage that is full answers, which cannot be had here.
+    await page.workers()[0].evaluate(
+      `IDBObjectStore.prototype.put = () => {
+         throw new DOMException('The storage is full', 'QuotaExceededError');
+       }`,
+    );
+    const notice = page.locator('.notice').first();
+    await notice.filter({hasText: "The browser's storage is full."}).waitFor();
+    expect(await notice.innerText()).toContain('What was saved before is kept.');
+    await visit.waitForState('Finished');
+
+    await page.reload();
+    await visit.waitForState('Finished');
+    const kept = await visit.step();
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThan(400);
+    expect(await visit.write('The whale')).not.toBe('');
+  });
+
+  test('a lost context stops a run, which goes on from its last checkpoint', async () => {
+    visit = await site.visit({patience: PATIENCE_ON_GPU});
+    const {page} = visit;
+    await visit.choose({backend: 'webgl', steps: 8});
+    await visit.press('Train');
+    await visit.waitForStep(2);
+    await page
+      .workers()[0]
+      .evaluate("_tfengine.backend.gpgpu.gl.getExtension('WEBGL_lose_context').loseContext()");
+    await visit.waitForState('Stopped');
+    expect(await page.locator('.run .problem').innerText()).toMatch(/context is lost/);
+    await visit.press('Resume');
+    await visit.waitForState('Finished');
+    expect(await visit.step()).toBe(8);
+  });
+
+  test.each([
+    ['light', 'on a desktop', {width: 1280, height: 900}],
+    ['dark', 'on a phone', {width: 390, height: 844}],
+  ] as const)('is accessible, %s, %s', async (colorScheme, _, viewport) => {
+    const {page} = await train({colorScheme, viewport});
+    await page.locator('.token').first().waitFor();
+    await visit.write('The whale');
+    await page.evaluate(axe.source);
+    const {violations} = (await page.evaluate('axe.run()')) as axe.AxeResults;
+    expect(violations.map(({id, nodes}) => [id, nodes.map(({html}) => html)])).toEqual([]);
+    // Nothing is wider than the window.
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0);
+  });
+
+  test('needs no pointer', async () => {
+    visit = await site.visit();
+    const {keyboard} = visit.page;
+    await visit.choose({...quick, steps: 5000});
+    await visit.steps.focus();
+    await keyboard.press('Enter');
+    await visit.waitForStep(1);
+    await visit.page.getByRole('button', {name: 'Pause'}).focus();
+    await keyboard.press('Space');
+    await visit.waitForState('Paused');
+    await visit.page.getByRole('radio', {name: 'Steps'}).focus();
+    await keyboard.press('ArrowRight');
+    expect(await visit.page.getByRole('radio', {name: 'Time'}).isChecked()).toBe(true);
+  });
 });

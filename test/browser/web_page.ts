@@ -8,7 +8,9 @@ import {collectErrors} from './page_errors';
 import {serveFolder} from './serve_folder';
 import type {Serving} from './serve';
 
-const PATIENCE = 240_000;
+/** Milliseconds that the page may take for an answer; a GPU in software holds the whole browser up. */
+const PATIENCE = 30_000;
+export const PATIENCE_ON_GPU = 240_000;
 
 const root = join(__dirname, '../..');
 
@@ -34,12 +36,11 @@ export class WebPage {
   }
 
   /** Opens the page as a new visitor with a storage of its own. */
-  async visit(options: Parameters<Browser['newContext']>[0] = {}): Promise<Visit> {
-    const context = await this.browser.newContext(options);
+  async visit(options: VisitOptions = {}): Promise<Visit> {
+    const {patience = PATIENCE, ...ofContext} = options;
+    const context = await this.browser.newContext(ofContext);
     const page = await context.newPage();
-    // A GPU in software holds the whole browser up while it compiles.
-    page.setDefaultTimeout(PATIENCE);
-    const visit = new Visit(context, page);
+    const visit = new Visit(context, page, patience);
     await page.goto(this.url);
     await page.getByRole('button', {name: 'Train'}).and(page.locator(':enabled')).waitFor();
     return visit;
@@ -55,6 +56,13 @@ export class WebPage {
     this.server.close();
     rmSync(this.folder, {recursive: true, force: true});
   }
+}
+
+export interface VisitOptions {
+  /** Milliseconds that the page may take for an answer. Default 30 seconds. */
+  patience?: number;
+  colorScheme?: 'light' | 'dark';
+  viewport?: {width: number; height: number};
 }
 
 /** What a visitor chooses, by the names on the page. */
@@ -75,7 +83,9 @@ export class Visit {
   constructor(
     readonly context: BrowserContext,
     readonly page: Page,
+    private readonly patience: number,
   ) {
+    page.setDefaultTimeout(patience);
     this.errors = collectErrors(page);
     context.on('request', (request) => this.requests.push(request.url()));
   }
@@ -87,8 +97,12 @@ export class Visit {
     if (model !== 'Dense') {
       await this.select('Experts', experts);
     }
-    await page.getByLabel('Steps', {exact: true}).fill(String(steps));
+    await this.steps.fill(String(steps));
     await this.select('Computed on', backend);
+  }
+
+  get steps() {
+    return this.page.getByRole('spinbutton', {name: 'Steps', exact: true});
   }
 
   select(field: string, value: string) {
@@ -117,7 +131,7 @@ export class Visit {
   }
 
   async waitForStep(step: number) {
-    const deadline = Date.now() + PATIENCE;
+    const deadline = Date.now() + this.patience;
     while ((await this.step()) < step) {
       if (Date.now() > deadline) {
         throw new Error(`the run is at step ${await this.step()}, not ${step}`);

@@ -11,7 +11,7 @@ export function RunsCard() {
     <section class="card" aria-labelledby="runs-title">
       <h2 id="runs-title">Runs</h2>
       <p class="hint">Kept in this browser, with their checkpoints.</p>
-      <div class="scroll" tabIndex={0} role="region" aria-labelledby="runs-title">
+      <div class="scroll" tabIndex={0} role="region" aria-label="Table of the runs">
         <table class="runs">
           <thead>
             <tr>
