@@ -10,6 +10,8 @@ const config = {root, configFile: join(root, 'vite.config.ts'), configLoader: 'b
 
 /** Builds the static site into dist/web, or into another folder. */
 export async function buildWeb(folder) {
+  // Vite takes the one that is set, and would leave out what only the finished page needs.
+  process.env.NODE_ENV = 'production';
   await build({...config, ...(folder != null && {build: {outDir: resolve(folder)}})});
 }
 
