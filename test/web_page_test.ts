@@ -8,6 +8,9 @@ import {PATIENCE_ON_GPU, type Visit, type VisitOptions, WebPage} from './browser
 
 const describeInChromium = found.missing == null ? describe : describe.skip;
 
+/** For what a GPU in software computes. */
+const MINUTES = 600_000;
+
 /** What the page computes on here, and how many steps that can take. */
 const BACKENDS: {name: string; steps: number; pauseAt: number}[] = [
   {name: 'wasm', steps: 200, pauseAt: 20},
@@ -46,7 +49,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
       expect(await visit.step()).toBe(steps);
       expect(visit.errors).toEqual([]);
     },
-    600_000,
+    MINUTES,
   );
 
   const quick = {backend: 'wasm', steps: 30};
@@ -216,21 +219,25 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     expect(await visit.write('The whale')).not.toBe('');
   });
 
-  test('a lost context stops a run, which goes on from its last checkpoint', async () => {
-    visit = await site.visit({patience: PATIENCE_ON_GPU});
-    const {page} = visit;
-    await visit.choose({backend: 'webgl', steps: 8});
-    await visit.press('Train');
-    await visit.waitForStep(2);
-    await page
-      .workers()[0]
-      .evaluate("_tfengine.backend.gpgpu.gl.getExtension('WEBGL_lose_context').loseContext()");
-    await visit.waitForState('Stopped');
-    expect(await page.locator('.run .problem').innerText()).toMatch(/context is lost/);
-    await visit.press('Resume');
-    await visit.waitForState('Finished');
-    expect(await visit.step()).toBe(8);
-  });
+  test(
+    'a lost context stops a run, which goes on from its last checkpoint',
+    async () => {
+      visit = await site.visit({patience: PATIENCE_ON_GPU});
+      const {page} = visit;
+      await visit.choose({backend: 'webgl', steps: 8});
+      await visit.press('Train');
+      await visit.waitForStep(2);
+      await page
+        .workers()[0]
+        .evaluate("_tfengine.backend.gpgpu.gl.getExtension('WEBGL_lose_context').loseContext()");
+      await visit.waitForState('Stopped');
+      expect(await page.locator('.run .problem').innerText()).toMatch(/context is lost/);
+      await visit.press('Resume');
+      await visit.waitForState('Finished');
+      expect(await visit.step()).toBe(8);
+    },
+    MINUTES,
+  );
 
   test.each([
     ['light', 'on a desktop', {width: 1280, height: 900}],

@@ -90,10 +90,33 @@ function findWebGL(): Finding {
     : {missing: `${device} does not render float32`};
 }
 
+/** What the backends of a GPU have of it. */
+interface Gpu {
+  gpgpu?: {gl: WebGL2RenderingContext};
+  device?: GPUDevice;
+}
+
 /** Whether what the backend in use computes is lost, of which reading it says nothing. */
 export function isBackendLost(): boolean {
-  const {gpgpu} = engine().backend as {gpgpu?: {gl: WebGL2RenderingContext}};
+  const {gpgpu} = engine().backend as Gpu;
   return gpgpu?.gl.isContextLost() ?? false;
+}
+
+/** Rejects when the GPU of the backend in use is lost: what waits for it then may wait forever. */
+export function whenBackendIsLost(): Promise<never> {
+  const {gpgpu, device} = engine().backend as Gpu;
+  return new Promise((_, reject) => {
+    gpgpu?.gl.canvas.addEventListener('webglcontextlost', () =>
+      reject(new Error('The WebGL context is lost. The run can go on from its last checkpoint.')),
+    );
+    void device?.lost.then(({message}) =>
+      reject(
+        new Error(
+          `The WebGPU device is lost (${message}). The run can go on from its last checkpoint.`,
+        ),
+      ),
+    );
+  });
 }
 
 /** Drivers that compute on the CPU, where wasm is faster. */

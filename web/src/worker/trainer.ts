@@ -11,7 +11,7 @@ import {trainLanguageModel, type TrainingOptions} from '../../../training/train_
 import type {BackendName, BackendReport} from '../backend_report';
 import type {Run} from '../run';
 import {cadence, describeModel, modelConfig, type Settings, SIZES} from '../settings';
-import {findBackends, startBackend} from './backends';
+import {findBackends, startBackend, whenBackendIsLost} from './backends';
 import {type Corpus, loadCorpus, loadTokenizer} from './corpus';
 import {LoadedRun} from './loaded_run';
 import {RecordSender} from './record_sender';
@@ -57,7 +57,7 @@ export class Trainer {
         const loaded = this.load(run, backendName, files, corpus.tokenizer);
         const sender = new RecordSender(events.onRecords);
         try {
-          const {step, saved} = await trainLanguageModel({
+          const training = trainLanguageModel({
             ...trainingOptions(loaded, corpus),
             stop,
             sinks: [sender],
@@ -67,6 +67,7 @@ export class Trainer {
               return NO_PROGRESS;
             },
           });
+          const {step, saved} = await Promise.race([training, whenBackendIsLost()]);
           return {step, saved: (await files.flush()) && saved};
         } finally {
           sender.flush();
