@@ -10,7 +10,7 @@ import {randomNumbers} from '../src/random';
 // A run that is killed at random moments and resumed leaves what one that was not leaves, to the bit.
 // More kills than CI has time for: MEGABLOCKS_KILLS=100 npm test -- test/kill_and_resume_test.ts
 
-const KILLS = Number(process.env.MEGABLOCKS_KILLS ?? 6);
+const KILLS = Number(process.env.MEGABLOCKS_KILLS ?? 5);
 const root = join(__dirname, '..');
 /** In the project, from where it finds the packages. */
 const outdir = join(root, `dist/test_kill_${process.pid}`);
