@@ -15,10 +15,10 @@ const TARGET = 'es2022';
 const source = (entry) => join(root, `src/${entry}.ts`);
 
 /** The API without kernels, the kernels of each backend, and all together. */
-const ENTRIES = ['index', 'core', 'cpu', 'tensorflow', 'wasm', 'webgl', 'webgpu'];
+const ENTRIES = ['index', 'core', 'cpu', 'tensorflow', 'training', 'wasm', 'webgl', 'webgpu'];
 
-/** TensorFlow.js, and the loader of the addon, which is a file of this package. */
-const EXTERNAL = /^(@tensorflow|tfjs-megablocks)\//;
+/** TensorFlow.js, the loader of the addon, which is a file of this package, and Node.js. */
+const EXTERNAL = /^(@tensorflow\/|tfjs-megablocks\/|node:)/;
 
 /** Compiles the sources, whose imports have no extension but that of JSON. */
 const typescript = {

@@ -113,7 +113,7 @@ main();
 const PRINTED = '12,12\ntrue';
 
 /** What the package has an entry for beside itself. */
-const ENTRIES = ['core', 'cpu', 'tensorflow', 'wasm', 'webgl', 'webgpu'];
+const ENTRIES = ['core', 'cpu', 'tensorflow', 'training', 'wasm', 'webgl', 'webgpu'];
 
 test('the tarball holds the builds and the documents, and nothing else', () => {
   const sources = /^(dist\/(esm|cjs|types)|native|native\/(kernels|ops|simd))\/[^/]+$/;
@@ -162,7 +162,10 @@ test.each([
       // Without the comments of the declarations, which show how to import.
       const code = text.replace(/^ *\*.*$/gm, '');
       const imports = code.matchAll(/\b(?:from |require\(|import[ (])['"]([^'"\n]+)['"]/g);
-      return Array.from(imports, ([, name]) => name).filter((name) => !name.startsWith('.'));
+      // Training writes files; nothing else may need Node.js.
+      const isOwn = (name: string) =>
+        name.startsWith('.') || (name.startsWith('node:') && file.includes('/training/'));
+      return Array.from(imports, ([, name]) => name).filter((name) => !isOwn(name));
     });
   expect([...new Set(packages)].sort()).toEqual(peers);
 });
@@ -173,6 +176,48 @@ test('runs as ESM', () => {
 
 test('runs as CommonJS', () => {
   expectPrints('program.cjs', COMMON_JS_IMPORTS + PROGRAM, PRINTED);
+});
+
+const TRAINS_AND_SAVES = `
+async function trainAndSave() {
+  await tf.setBackend('wasm');
+  const storage = new RunFolder('run');
+  const compiled = () => {
+    const model = sequential({layers: [layers.dMoE({name: 'moe', ffnHiddenSize: 4, moeNumExperts: 2, inputShape: [2]})]});
+    model.compile({optimizer: new AdamWOptimizer({learningRate: 0.1}), loss: 'meanSquaredError'});
+    return model;
+  };
+  const model = compiled();
+  const x = tf.tensor2d([[1, 2]]);
+  const callbacks = [
+    new MetricsCallback({sinks: [MetricsLog.open(storage), new TensorBoardLog(storage)]}),
+    new CheckpointCallback({checkpoints: new Checkpoints({storage, config: {}}), every: 2}),
+  ];
+  await model.fit(x, tf.zerosLike(x), {epochs: 3, verbose: 0, callbacks});
+  const other = compiled();
+  const {step} = await new Checkpoints({storage, config: {}}).restore(other);
+  const same = tf.equal(other.predict(x), model.predict(x)).dataSync().every(Boolean);
+  console.log(step, same, MetricsLog.read(storage).length);
+}
+trainAndSave();
+`;
+const TRAINING_NAMES =
+  'CheckpointCallback, Checkpoints, MetricsCallback, MetricsLog, RunFolder, TensorBoardLog';
+
+test.each([
+  [
+    'training.mjs',
+    `${ESM_IMPORTS}import {AdamWOptimizer} from 'tfjs-megablocks';
+    import {${TRAINING_NAMES}} from 'tfjs-megablocks/training';`,
+  ],
+  [
+    'training.cjs',
+    `${COMMON_JS_IMPORTS}const {AdamWOptimizer} = require('tfjs-megablocks');
+    const {${TRAINING_NAMES}} = require('tfjs-megablocks/training');`,
+  ],
+])('logs, saves and goes on: %s', (name, imports) => {
+  rmSync(join(project, 'run'), {recursive: true, force: true});
+  expectPrints(name, imports + TRAINS_AND_SAVES, '3 true 3');
 });
 
 test('both builds in one process register their kernels once', () => {
@@ -374,8 +419,8 @@ describeWithWebGPU(`webgpu${hasWebGPU ? '' : ` (${MEGABLOCKS_WEBGPU})`}`, () => 
   });
 });
 
-// The kernels of tensorflow are in an addon, which no bundler takes.
-test.each(ENTRIES.filter((name) => !['core', 'tensorflow'].includes(name)))(
+// The kernels of tensorflow are in an addon, which no bundler takes; training has those of all.
+test.each(ENTRIES.filter((name) => !['core', 'tensorflow', 'training'].includes(name)))(
   "a bundler keeps %s's kernels and no others, even when nothing else is used",
   async (backend) => {
     write(

@@ -17,6 +17,7 @@ import {explainOutOfMemory} from './out_of_memory';
 import type {Progress} from './progress';
 import {writeRunInfo} from './run_info';
 import type {RunStorage} from './run_storage';
+import {StepMeter, type StepMeasurement} from './step_meter';
 import {StepsDataset} from './steps_dataset';
 import type {StopRequest} from './stop_request';
 import type {BatchDataset, TrainingData} from './training_data';
@@ -114,9 +115,7 @@ class TrainingRun {
   /** Of the steps that were done here. */
   private tokensDone = 0;
   private seconds: number;
-  private batchBegin = 0;
-  /** What the micro-batches of the step under way came to. */
-  private current = {seconds: 0, loss: 0, totalLoss: 0, learningRate: 0};
+  private readonly meter: StepMeter;
   private routing?: RoutingSummary;
 
   constructor(
@@ -131,6 +130,7 @@ class TrainingRun {
     this.seconds = this.log.seconds;
     this.tokensBefore = this.log.tokens;
     this.evalEvery = validation == null ? steps : options.evalEvery;
+    this.meter = new StepMeter(optimizer);
     this.batches = new StepsDataset({
       data: train,
       microBatches: optimizer.accumulationSteps,
@@ -194,32 +194,21 @@ class TrainingRun {
   }
 
   private callback(): CustomCallbackArgs {
-    const {optimizer} = this.options;
     return {
-      onBatchBegin: async () => {
-        if (optimizer.accumulatedMicroBatches === 0) {
-          const {learningRate} = optimizer;
-          this.current = {seconds: 0, loss: 0, totalLoss: 0, learningRate};
-        }
-        this.batchBegin = performance.now();
-      },
+      onBatchBegin: async () => this.meter.beginBatch(),
       onBatchEnd: async (_, logs) => {
-        const {loss: totalLoss, crossEntropy} = logs!;
-        this.current.seconds += (performance.now() - this.batchBegin) / 1000;
-        this.current.loss += crossEntropy / optimizer.accumulationSteps;
-        this.current.totalLoss += totalLoss / optimizer.accumulationSteps;
-        if (optimizer.accumulatedMicroBatches === 0) {
-          await this.endStep();
+        const {loss: totalLoss, crossEntropy: loss} = logs!;
+        const measured = await this.meter.endBatch({loss, totalLoss});
+        if (measured != null) {
+          await this.endStep(measured);
         }
       },
       onEpochEnd: async (_, logs) => this.endEpoch(logs!),
     };
   }
 
-  private async endStep() {
-    const gradientNorm = await this.options.optimizer.settleUpdate();
-    const {seconds, learningRate, loss, totalLoss} = this.current;
-    const isFinite = Number.isFinite(gradientNorm);
+  private async endStep({seconds, logs, learningRate, gradientNorm, isFinite}: StepMeasurement) {
+    const {loss, totalLoss} = logs;
     this.seconds += seconds;
     this.state.step++;
     this.state.samples = this.batches.samples;
@@ -227,10 +216,11 @@ class TrainingRun {
       this.state.skipped = undefined;
       const memoryBytes = bytesInUse();
       const values = {loss, totalLoss, learningRate, gradientNorm, memoryBytes};
-      this.showProgress({...this.addRecord({...values, ...this.routing}), loss});
+      const record = this.addRecord({...values, ...this.routing});
+      this.showProgress({...record, loss, seconds});
     } else {
       this.addRecord({learningRate, skipped: true});
-      await this.skip(totalLoss, gradientNorm!);
+      await this.skip(totalLoss, gradientNorm);
     }
     this.tokensDone = this.batches.tokens;
     this.routing = undefined;
@@ -240,11 +230,12 @@ class TrainingRun {
     } // Else after the validation that is due.
   }
 
+  /** @param record Of a step, with the time of this step alone. */
   private showProgress(record: MetricsRecord & {loss: number}) {
     const {flopsPerToken, peakFlops} = this.options;
     const tokens = this.batches.tokens - this.tokensDone;
     const flops = flopsPerToken && flopsPerToken * tokens;
-    this.progress?.step({...record, seconds: this.current.seconds, tokens, flops, peakFlops});
+    this.progress?.step({...record, tokens, flops, peakFlops});
   }
 
   private async skip(totalLoss: number, gradientNorm: number) {
