@@ -6,8 +6,8 @@ import type {Run} from './harness';
 export function withFastMatMul(run: Run): Run {
   return async () => {
     const backend = tf.getBackend();
-    const before = [tf.BatchMatMul, tf._FusedMatMul, tf.Identity].map((name) =>
-      tf.getKernel(name, backend),
+    const before = [tf.BatchMatMul, tf._FusedMatMul, tf.Identity, tf.Sum, tf.Transpose].map(
+      (name) => tf.getKernel(name, backend),
     );
     useFastMatMul();
     try {

@@ -1,6 +1,5 @@
 import {
   div,
-  matMul,
   mod,
   mul,
   pow,
@@ -8,10 +7,11 @@ import {
   range,
   reshape,
   scalar,
-  softmax,
   sum,
   type Tensor2D,
 } from '@tensorflow/tfjs-core';
+import {exactMatMul} from '../ops/exact_mat_mul';
+import {softmax} from '../ops/softmax';
 import {topK} from '../ops/top_k';
 
 export interface RouterOptions {
@@ -44,7 +44,7 @@ export interface Routing {
  * @see megablocks.layers.router.LearnedRouter
  */
 export function route(x: Tensor2D, weight: Tensor2D, options: RouterOptions): Routing {
-  const logits = matMul<Tensor2D>(x, weight, false, true);
+  const logits = exactMatMul(x, weight, false, true);
   const scores = softmax(logits);
   const {values, indices} = topK(scores, options.topK);
   return {

@@ -34,6 +34,8 @@ export async function bundleForGpu(name, contents) {
     ignoreAnnotations: true,
     banner: {js: BANNER},
     minifyWhitespace: true,
+    // Messages name classes.
+    keepNames: true,
     legalComments: 'none',
     logLevel: 'warning',
   });

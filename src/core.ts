@@ -19,6 +19,7 @@ export {roundUp} from '../ops/round_up';
 export {rowIndices} from '../ops/row_indices';
 export {scatter} from '../ops/scatter';
 export {sdd} from '../ops/sdd';
+export {softmax} from '../ops/softmax';
 export {sort} from '../ops/sort';
 export {sparseActivation, sparseMul, sparseOnesLike} from '../ops/sparse_elementwise';
 export {SparseMatrix} from '../ops/sparse_matrix';
@@ -53,7 +54,7 @@ export {adamW, type AdamWOptions} from '../ops/adamw';
 export type {ActivationName, Precision} from './kernel_names';
 export {AdafactorOptimizer, type AdafactorConfig} from '../training/optimizers/adafactor';
 export {AdamWOptimizer, type AdamWConfig} from '../training/optimizers/adamw';
-export {globalNorm} from '../training/optimizers/global_norm';
+export {globalNorm} from '../ops/global_norm';
 export type {TrainingOptimizerConfig} from '../training/optimizers/training_optimizer';
 export {
   type DecayStyle,

@@ -24,7 +24,8 @@ export function provideFastMatMul(backendName: string, configs: readonly KernelC
  * calling it again changes nothing. Results differ from tfjs' by float32 rounding only.
  *
  * On webgpu this one multiplies as the device was set up, so on matrix units where `setupWebGPU` was asked
- * for half precision.
+ * for half precision. There it also sums over leading axes, as the gradients of biases do, in one pass, and
+ * ends the copies of weights that tf.layers.dense makes where its input has three axes.
  *
  * @returns Whether the backend in use has a faster product; where it has not, nothing changes.
  */

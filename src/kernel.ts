@@ -13,7 +13,7 @@ import {
   type TensorInfo,
   unregisterKernel,
 } from '@tensorflow/tfjs-core';
-import {assertKernelExists} from './asserts';
+import {assert, assertKernelExists} from './asserts';
 
 // tfjs' registry is untyped. These functions are the only place where types are cast.
 
@@ -82,6 +82,27 @@ export function registerKernels(configs: readonly KernelConfig[]) {
   }
 }
 
+/** By backend and name, what stood in the place of a kernel. */
+const replaced = new Map<string, KernelConfig>();
+
+/**
+ * What a kernel took the place of, to do what that kernel leaves to it.
+ *
+ * @throws If the kernel took no other's place.
+ */
+export function replacedKernel<Inputs, Attrs, Backend>(
+  kernelName: string,
+  backendName: string,
+): (args: {inputs: Inputs; attrs: Attrs; backend: Backend}) => TensorInfo | TensorInfo[] {
+  const config = replaced.get(`${backendName}/${kernelName}`);
+  assert(
+    config != null,
+    () =>
+      `${kernelName}: it must have taken the place of another kernel of ${backendName}, got none`,
+  );
+  return config.kernelFunc as never;
+}
+
 /** Registers kernels in the place of those that are registered. */
 export function replaceKernels(configs: readonly KernelConfig[]) {
   for (const config of configs) {
@@ -91,6 +112,7 @@ export function replaceKernels(configs: readonly KernelConfig[]) {
       continue;
     }
     if (registered != null) {
+      replaced.set(`${backendName}/${kernelName}`, registered);
       // Registering over an existing kernel would warn.
       unregisterKernel(kernelName, backendName);
     }

@@ -296,6 +296,18 @@ export interface EmbeddingGradAttrs {
   vocabSize: number;
 }
 
+/** Any number of tensors, float32, by any names -> the square root of the sum of all squares, a scalar. */
+export const GlobalNorm = 'MegaBlocksGlobalNorm';
+export type GlobalNormInputs = Record<string, TensorInfo>;
+
+/** logits [N, E] -> softmax over the last axis. */
+export const Softmax = 'MegaBlocksSoftmax';
+export type SoftmaxInputs = Record<'logits', TensorInfo>;
+
+/** y, the softmax, and dy, [N, E] -> (dy - sum(y dy)) y. */
+export const SoftmaxGrad = 'MegaBlocksSoftmaxGrad';
+export type SoftmaxGradInputs = Record<'y' | 'dy', TensorInfo>;
+
 /** logits [N, V], labels [N] -> losses [N]: -log softmax(logits)[label]. */
 export const SparseSoftmaxCrossEntropy = 'MegaBlocksSparseSoftmaxCrossEntropy';
 export type SparseSoftmaxCrossEntropyInputs = Record<'logits' | 'labels', TensorInfo>;

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import {AdafactorOptimizer} from '../training/optimizers/adafactor';
 import {AdamWOptimizer} from '../training/optimizers/adamw';
-import {globalNorm} from '../training/optimizers/global_norm';
+import {globalNorm} from '../ops/global_norm';
 import type {
   TrainingOptimizer,
   TrainingOptimizerConfig,

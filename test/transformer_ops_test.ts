@@ -4,6 +4,7 @@ import {
   causalAttention,
   embedding,
   layerNorm,
+  softmax,
   sparseSoftmaxCrossEntropy,
   sparseSoftmaxCrossEntropyLoss,
 } from '../src/index';
@@ -167,6 +168,35 @@ describeEachBackend('fused ops', (backendName) => {
       );
       expectClose(value, [0, 0, 0, 0, 1, 1]);
       expectClose(grad, [0, 0, 0, 0, 1, 1]);
+    });
+  });
+
+  test.each([
+    [1, 1],
+    [5, 3],
+    [70, 8],
+    [3, 260],
+    [2, 1030],
+  ])('softmax of [%p, %p]', (rows, size) => {
+    const logits = tf.tensor2d(
+      random(rows * size, 1).map((v) => 4 * v),
+      [rows, size],
+    );
+    const composed: F = (x) => {
+      const terms = tf.exp(tf.sub(x, tf.max(x, -1, true)));
+      return tf.div(terms, tf.sum(terms, -1, true));
+    };
+    expectSame(softmax, composed, [logits]);
+  });
+
+  test('softmax is stable for huge logits, keeps the shape and is honest about NaN', () => {
+    const logits = tf.tensor3d([1e30, 1e30, -1e30, -Infinity, 0, 0, NaN, 0, 0], [1, 3, 3]);
+    const y = softmax(logits);
+    expect(y.shape).toEqual([1, 3, 3]);
+    withValues([y], (y) => {
+      expect([...y.slice(0, 3)]).toEqual([0.5, 0.5, 0]);
+      expect([...y.slice(3, 6)]).toEqual([0, 0.5, 0.5]);
+      y.slice(6).forEach((v) => expect(v).toBeNaN());
     });
   });
 

@@ -12,6 +12,7 @@ import {replicateGradConfig, replicateGradGradConfig} from './Replicate_grad';
 import {scatterGradConfig, weightedScatterGradConfig} from './Scatter_grad';
 import {scatterWeightsGradGradConfig} from './ScatterWeightsGrad_grad';
 import {sddGradConfig} from './Sdd_grad';
+import {softmaxGradConfig} from './Softmax_grad';
 import {sparseSoftmaxCrossEntropyGradConfig} from './SparseSoftmaxCrossEntropy_grad';
 import {sparseToDenseGradConfig} from './SparseToDense_grad';
 import {takeAlongRowsGradConfig, takeAlongRowsGradGradConfig} from './TakeAlongRows_grad';
@@ -31,6 +32,7 @@ registerGradients([
   scatterGradConfig,
   scatterWeightsGradGradConfig,
   sddGradConfig,
+  softmaxGradConfig,
   sparseSoftmaxCrossEntropyGradConfig,
   sparseToDenseGradConfig,
   takeAlongRowsGradConfig,

@@ -17,7 +17,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import {assertCount, assertNumber, assertOneOf} from '../../src/asserts';
 import {assertSchedule, learningRateAt, type LearningRateSchedule} from '../learning_rate_schedule';
-import {globalNorm} from './global_norm';
+import {globalNorm} from '../../ops/global_norm';
 import {Slots} from './slots';
 import {DECAY_RULES, type DecayRule, decays} from './weight_decay';
 

@@ -5,13 +5,11 @@ import {
   type LayerNormGammaGradAttrs,
   type LayerNormGammaGradInputs,
 } from '../../kernel_names';
+import {MAX_CHUNKS, sumChunks} from './column_sums';
 import {rowStatistics} from './layer_norm_wgsl';
 import {makeOutput, type Program, runProgram} from './program';
 import {WorkgroupRow} from './workgroup_row';
 import {workgroupReduction} from './workgroup_reduction';
-
-/** Enough to fill a large GPU several times over. */
-const MAX_CHUNKS = 2048;
 
 /**
  * One workgroup a chunk of rows and as many columns as its lanes sum in registers: all of them, if the
@@ -66,38 +64,6 @@ function chunkSumsProgram(row: WorkgroupRow): Program {
   };
 }
 
-const COLUMNS = 8;
-const SLICES = 32;
-
-/** One workgroup eight columns, which one read brings in; its lanes share the chunks. */
-function sumOfChunksProgram(): Program {
-  const workgroupSize = COLUMNS * SLICES;
-  return {
-    name: LayerNormGammaGrad,
-    variant: 'sum of chunks',
-    inputs: {sums: 'f32'},
-    outputs: {dgamma: 'f32'},
-    uniforms: {size: 'u32', chunks: 'u32'},
-    workgroupSize,
-    declarations: () => `var<workgroup> partials : array<f32, ${workgroupSize}>;`,
-    main: () => `
-      let column = group * ${COLUMNS}u + lane % ${COLUMNS}u;
-      var sum = 0.0;
-      if (column < uniforms.size) {
-        for (var chunk = lane / ${COLUMNS}u; chunk < uniforms.chunks; chunk += ${SLICES}u) {
-          sum += sums[chunk * uniforms.size + column];
-        }
-      }
-      partials[lane] = sum;
-      workgroupBarrier();
-      if (lane < ${COLUMNS}u && column < uniforms.size) {
-        var total = 0.0;
-        for (var i = lane; i < ${workgroupSize}u; i += ${COLUMNS}u) { total += partials[i]; }
-        dgamma[column] = total;
-      }`,
-  };
-}
-
 export const layerNormGammaGradConfig = kernelConfig<
   LayerNormGammaGradInputs,
   LayerNormGammaGradAttrs,
@@ -115,12 +81,7 @@ export const layerNormGammaGradConfig = kernelConfig<
     uniforms: {numRows, length: row.length, size, epsilon, chunks, rowsPerChunk},
     workgroups: chunks * Math.ceil(row.length / (row.slots * row.workgroupSize)),
   });
-  runProgram(backend, sumOfChunksProgram(), {
-    inputs: {sums},
-    outputs: {dgamma},
-    uniforms: {size, chunks},
-    workgroups: Math.ceil(size / COLUMNS),
-  });
+  sumChunks(backend, LayerNormGammaGrad, sums, dgamma);
   backend.disposeData(sums.dataId);
   return dgamma;
 });

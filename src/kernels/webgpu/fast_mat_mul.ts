@@ -1,6 +1,13 @@
 import type {KernelConfig} from '@tensorflow/tfjs-core';
 import {batchMatMulConfig} from './BatchMatMul';
 import {fusedMatMulConfig} from './FusedMatMul';
+import {sumConfig} from './Sum';
+import {transposeConfig} from './Transpose';
 
 /** What takes the place of tfjs' own on this backend, on request. */
-export const fastMatMulConfigs: KernelConfig[] = [batchMatMulConfig, fusedMatMulConfig];
+export const fastMatMulConfigs: KernelConfig[] = [
+  batchMatMulConfig,
+  fusedMatMulConfig,
+  sumConfig,
+  transposeConfig,
+];

@@ -99,7 +99,12 @@ export function runProgram(
     compile(backend.device, program),
   );
   const read = Object.keys(program.inputs).map((name) => inputs[name]);
-  const buffers = [...Object.keys(program.outputs).map((name) => outputs[name]), ...read].map(
+  const stored = read.map((resource) =>
+    isTensor(resource) && isStoredAsIntegers(backend, resource)
+      ? toFloats(backend, resource)
+      : resource,
+  );
+  const buffers = [...Object.keys(program.outputs).map((name) => outputs[name]), ...stored].map(
     (resource) => toBuffer(backend, program.name, resource),
   );
   const uniformBuffer = makeUniforms(backend, program, uniforms);
@@ -111,6 +116,39 @@ export function runProgram(
     entries: buffers.map((buffer, binding) => ({binding, resource: {buffer}})),
   });
   record(backend, program.name, pipeline.pipeline, bindGroup, workgroups);
+  stored.forEach((resource, i) => {
+    if (resource !== read[i]) {
+      backend.disposeData((resource as TensorInfo).dataId);
+    }
+  });
+}
+
+/** Whether tf.cast made floats of integers: it leaves the data as they are, and tfjs' programs cast them. */
+function isStoredAsIntegers({tensorMap}: WebGPUBackend, {dtype, dataId}: TensorInfo): boolean {
+  return dtype === 'float32' && tensorMap.get(dataId).dtype !== 'float32';
+}
+
+const CAST_WORKGROUP_SIZE = 256;
+const castProgram: Program = {
+  name: 'MegaBlocksCast',
+  inputs: {x: 'i32'},
+  outputs: {y: 'f32'},
+  uniforms: {size: 'u32'},
+  workgroupSize: CAST_WORKGROUP_SIZE,
+  main: () => 'if (index < uniforms.size) { y[index] = f32(x[index]); }',
+};
+
+/** A copy as floats. */
+function toFloats(backend: WebGPUBackend, {shape, dataId}: TensorInfo): TensorInfo {
+  const y = makeOutput(backend, shape);
+  const size = util.sizeFromShape(shape);
+  runProgram(backend, castProgram, {
+    inputs: {x: {shape, dataId, dtype: 'int32'}},
+    outputs: {y},
+    uniforms: {size},
+    workgroups: workgroupsFor(size, CAST_WORKGROUP_SIZE),
+  });
+  return y;
 }
 
 function isTensor(resource: TensorInfo | GPUBuffer): resource is TensorInfo {
@@ -176,7 +214,7 @@ function passingUniforms(backend: WebGPUBackend, data: DataView): GPUBuffer {
 
 /** Programs that may have more workgroups than an axis holds lay them out on two. */
 function layOut(device: GPUDevice, name: string, workgroups: number): [number, number] {
-  const limit = device.limits.maxComputeWorkgroupsPerDimension;
+  const limit = deviceState(device).limits.maxComputeWorkgroupsPerDimension;
   const rows = Math.ceil(workgroups / limit);
   assert(
     rows <= limit,

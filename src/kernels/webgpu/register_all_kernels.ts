@@ -14,6 +14,7 @@ import {embeddingGradConfig} from './EmbeddingGrad';
 import {expertsDownGradConfig} from './ExpertsDownGrad';
 import {expertsUpConfig} from './ExpertsUp';
 import {gatherConfig, weightedGatherConfig} from './Gather';
+import {globalNormConfig} from './GlobalNorm';
 import {groupedMatMulConfig} from './GroupedMatMul';
 import {histogramConfig} from './Histogram';
 import {layerNormConfig} from './LayerNorm';
@@ -28,6 +29,8 @@ import {rowIndicesConfig} from './RowIndices';
 import {scatterConfig, weightedScatterConfig} from './Scatter';
 import {scatterWeightsGradConfig} from './ScatterWeightsGrad';
 import {sddConfig} from './Sdd';
+import {softmaxConfig} from './Softmax';
+import {softmaxGradConfig} from './SoftmaxGrad';
 import {sortConfig} from './Sort';
 import {sparseSoftmaxCrossEntropyConfig} from './SparseSoftmaxCrossEntropy';
 import {sparseSoftmaxCrossEntropyGradConfig} from './SparseSoftmaxCrossEntropyGrad';
@@ -55,6 +58,7 @@ registerKernels([
   expertsUpConfig,
   gatherConfig,
   weightedGatherConfig,
+  globalNormConfig,
   groupedMatMulConfig,
   histogramConfig,
   layerNormConfig,
@@ -70,6 +74,8 @@ registerKernels([
   weightedScatterConfig,
   scatterWeightsGradConfig,
   sddConfig,
+  softmaxConfig,
+  softmaxGradConfig,
   sortConfig,
   sparseSoftmaxCrossEntropyConfig,
   sparseSoftmaxCrossEntropyGradConfig,

@@ -9,6 +9,8 @@ import {
   type Tensor,
   tidy,
 } from '@tensorflow/tfjs-core';
+import {hasKernels, runKernel} from '../src/kernel';
+import {GlobalNorm, type GlobalNormInputs} from '../src/kernel_names';
 
 /** Sums are taken over rows of at most so many terms, since float32 loses digits over longer ones. */
 const ROW = 1024;
@@ -22,6 +24,11 @@ const ROW = 1024;
  * @see tf.linalg.global_norm; torch.nn.utils.clip_grad_norm_
  */
 export function globalNorm(tensors: readonly Tensor[]): Scalar {
+  const isFloat = tensors.every(({dtype, size}) => dtype === 'float32' && size > 0);
+  if (tensors.length > 0 && isFloat && hasKernels(GlobalNorm)) {
+    const inputs = Object.fromEntries(tensors.map((x, i) => [`x${i}`, x]));
+    return runKernel<GlobalNormInputs, object, Scalar>(GlobalNorm, inputs);
+  }
   return tidy(() => {
     const sums = tensors.map((x) => accurateSum(square(x)));
     return sqrt(sums.length === 0 ? 0 : accurateSum(stack(sums))) as Scalar;

@@ -1,0 +1,68 @@
+import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
+import type {TensorInfo} from '@tensorflow/tfjs-core';
+import {kernelConfig} from '../../kernel';
+import {Softmax, type SoftmaxInputs} from '../../kernel_names';
+import {NAN, sumOf} from './float_wgsl';
+import {makeOutput, type Program, runProgram} from './program';
+import {RowLanes} from './row_lanes';
+
+/** The largest of each row, the sum relative to it, and the quotients. */
+function softmaxProgram(lanes: RowLanes): Program {
+  const {type, workgroupSize} = lanes;
+  const vector = type !== 'f32';
+  const bits = vector ? 'vec4<u32>' : 'u32';
+  const largestOf = (v: string) => (vector ? `max(max(${v}.x, ${v}.y), max(${v}.z, ${v}.w))` : v);
+  // Of large differences it is zero, in float32; they may be infinite.
+  const term = `exp(max(logits[begin + at] - largest, ${type}(-104)))`;
+  return {
+    name: Softmax,
+    variant: lanes.variant,
+    inputs: {logits: type},
+    outputs: {y: type},
+    uniforms: {numRows: 'u32', length: 'u32'},
+    workgroupSize,
+    declarations: () => `
+      // The largest logit, and the largest magnitude, as bits.
+      struct Largest { logit : f32, bits : u32 }
+      fn larger(a : Largest, b : Largest) -> Largest {
+        return Largest(max(a.logit, b.logit), max(a.bits, b.bits));
+      }
+      ${lanes.reduction({name: 'largestOfRow', type: 'Largest', combine: (a, b) => `larger(${a}, ${b})`})}
+      ${lanes.reduction({name: 'sumOverRow', type: 'f32'})}`,
+    main: () => `
+      ${lanes.find}
+      var mine = Largest(-3.4e38, 0u);
+      ${lanes.each(`
+        let x = logits[begin + at];
+        let bits = bitcast<${bits}>(x) & ${bits}(0x7fffffffu);
+        mine = larger(mine, Largest(${largestOf('x')}, ${largestOf('bits')}));`)}
+      let found = largestOfRow(lane, mine);
+      let largest = found.logit;
+      var sum = 0.0;
+      ${lanes.each(`let term = ${term}; sum += ${sumOf(type, 'term')};`)}
+      let scale = 1 / sumOverRow(lane, sum);
+      // The bits of NaN are above those of infinity; an infinite logit has no softmax either.
+      if (found.bits > 0x7f800000u || bitcast<u32>(largest) == 0x7f800000u) {
+        ${lanes.each(`y[begin + at] = ${type}(${NAN});`)}
+      } else {
+        ${lanes.each(`y[begin + at] = ${term} * scale;`)}
+      }`,
+  };
+}
+
+export const softmaxConfig = kernelConfig<SoftmaxInputs, object, WebGPUBackend>(
+  Softmax,
+  'webgpu',
+  ({inputs: {logits}, backend}): TensorInfo => {
+    const [numRows, size] = logits.shape;
+    const y = makeOutput(backend, logits.shape);
+    const lanes = new RowLanes(size);
+    runProgram(backend, softmaxProgram(lanes), {
+      inputs: {logits},
+      outputs: {y},
+      uniforms: {numRows, length: lanes.length},
+      workgroups: lanes.workgroups(numRows),
+    });
+    return y;
+  },
+);
