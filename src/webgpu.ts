@@ -76,6 +76,8 @@ const WANTED_LIMITS = [
 
 /** Switches of Dawn without which Node.js would not see matrix units and halves. */
 const DAWN_FEATURES = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia'];
+/** Coarse timestamps, which browsers want and measurements do not. */
+const UNWANTED_DAWN_FEATURES = ['timestamp_quantization'];
 /** The switch that leaves out the bounds checks. */
 const NO_BOUNDS_CHECKS = 'disable_robustness';
 
@@ -167,7 +169,9 @@ async function provideGpu(boundsChecks: boolean): Promise<() => void> {
   }
   const features = [...DAWN_FEATURES, ...(boundsChecks ? [] : [NO_BOUNDS_CHECKS])];
   const key = features.join(',');
-  const gpu = gpus.get(key) ?? create([`enable-dawn-features=${key}`]);
+  const unwanted = UNWANTED_DAWN_FEATURES.join(',');
+  const gpu =
+    gpus.get(key) ?? create([`enable-dawn-features=${key}`, `disable-dawn-features=${unwanted}`]);
   gpus.set(key, gpu);
   Object.defineProperty(globalThis.navigator, 'gpu', {value: gpu, configurable: true});
   return () => {

@@ -8,8 +8,14 @@ function training(forward: () => tf.Tensor, variables: tf.Tensor[], dy: tf.Tenso
   return () => tf.engine().gradients(forward, variables, dy);
 }
 
-async function row(what: string, [T, H, F, E]: Shape, run: () => unknown, passes: number) {
-  const ms = await time(run);
+async function row(
+  what: string,
+  [T, H, F, E]: Shape,
+  run: () => unknown,
+  passes: number,
+  fresh: tf.Tensor[],
+) {
+  const ms = await time(run, fresh);
   return {what, shape: [T, H, F, E].join(' '), ms, tflops: (passes * 4 * T * H * F) / ms / 1e9};
 }
 
@@ -31,7 +37,7 @@ export async function dmoeLayer(shape: Shape, label: string, config = {}): Promi
   );
   await finish();
   const rows = [
-    await row(`${label} dMoE forward`, shape, () => layer.apply(x), 1),
+    await row(`${label} dMoE forward`, shape, () => layer.apply(x), 1, [x]),
     await row(
       `${label} dMoE forward and backward`,
       shape,
@@ -41,6 +47,7 @@ export async function dmoeLayer(shape: Shape, label: string, config = {}): Promi
         dy,
       ),
       3,
+      [x, dy],
     ),
   ];
   layer.weights.forEach((weight) => weight.dispose());
@@ -69,7 +76,10 @@ export async function denseLayer(shape: Shape, label: string, fused: boolean): P
   const forward = () => tf.matMul(gelu(tf.matMul(x as tf.Tensor2D, w1)) as tf.Tensor2D, w2);
   await finish();
   const rows = [
-    await row(`${label} dense forward and backward`, shape, training(forward, [x, w1, w2], dy), 3),
+    await row(`${label} dense forward and backward`, shape, training(forward, [x, w1, w2], dy), 3, [
+      x,
+      dy,
+    ]),
   ];
   tf.disposeVariables();
   tf.dispose(dy);

@@ -8,6 +8,7 @@ import {deviceState} from '../../src/kernels/webgpu/device_state';
 import type {Tiles} from '../../src/kernels/webgpu/matmul_tiles';
 import {setupWebGPU} from '../../src/webgpu';
 import {denseLayer, dmoeLayer} from './layer';
+import {trainModel, trainTfjsModel} from './language_model';
 import {finish, gpu, values} from './measure';
 import {tune} from './tune';
 import {
@@ -26,6 +27,7 @@ interface Options {
   only: string;
   out?: string;
   scale: number;
+  batch: number;
   checks: boolean;
   profile: boolean;
   tune: boolean;
@@ -36,6 +38,7 @@ const {
   only,
   out,
   scale,
+  batch,
   checks,
   profile,
   tune: tunes,
@@ -51,6 +54,9 @@ const {
   .option('--tune', 'find the fastest tiles, write them to the table of tiles, and end', false)
   .option('--only <regex>', 'only the sections whose name matches', '')
   .option('--out <path>', 'where the JSON goes')
+  .addOption(
+    new Option('--batch <n>', 'sequences a step of the models').default(8).argParser(Number),
+  )
   .addOption(new Option('--scale <n>', 'divide every size').default(1).argParser(Number))
   .parse()
   .opts<Options>();
@@ -81,17 +87,17 @@ async function withPrecision(precision: 'float32' | 'float16', run: () => Promis
   return rows;
 }
 
+/** From then on: nothing that is measured later runs without. */
+function withFastProducts(run: () => Promise<Row[]>) {
+  useFastMatMul();
+  return run();
+}
+
 const sections: [string, () => Promise<Row[]>][] = [
   ['tfjs', () => denseProducts(4096 / scale, 'tfjs')],
   ['tfjs', () => denseLayer(sizes[2], 'tfjs', false)],
   ['tfjs', () => denseLayer(sizes[0], 'tfjs', false)],
-  [
-    'dense',
-    async () => {
-      useFastMatMul();
-      return denseProducts(4096 / scale, 'half');
-    },
-  ],
+  ['dense', () => withFastProducts(() => denseProducts(4096 / scale, 'half'))],
   ['dense', () => withPrecision('float32', () => denseProducts(4096 / scale, 'float32'))],
   ...sizes.map((shape): [string, () => Promise<Row[]>] => [
     'grouped',
@@ -112,6 +118,9 @@ const sections: [string, () => Promise<Row[]>][] = [
     () => dmoeLayer([sizes[0][0], sizes[0][1], sizes[0][2], E], 'half'),
   ]),
   ['layer', () => dmoeLayer(sizes[2], 'half, sparse,', {mlpImpl: 'sparse'})],
+  ['tfjs model', () => trainTfjsModel('small', batch)],
+  ['dense model', () => withFastProducts(() => trainModel('small', batch))],
+  ['dMoE model', () => withFastProducts(() => trainModel('small-64e', batch))],
 ];
 
 /** Prints what each program of the layer takes. */
@@ -132,7 +141,7 @@ async function printProfile() {
     run();
     await finish();
   }
-  state.magnitudes.forget();
+  [x, dy].forEach((tensor) => state.magnitudes.forget(tensor));
   const {kernelMs, getExtraProfileInfo} = await tf.time(run);
   console.log(`dMoE, ${sizes[0].join(' ')}: ${kernelMs} ms`);
   console.log(getExtraProfileInfo?.().replaceAll(', ', '\n'));
@@ -163,8 +172,14 @@ for (const [name, run] of sections) {
   try {
     for (const row of await run()) {
       rows.push(row);
-      const {what, shape, ms, tflops, gbps} = row;
-      const rate = tflops ? `${tflops.toFixed(1)} TFLOP/s` : gbps ? `${gbps.toFixed(0)} GB/s` : '';
+      const {what, shape, ms, tflops, gbps, tokensPerSecond} = row;
+      const rate = tokensPerSecond
+        ? `${tokensPerSecond.toFixed(0)} tokens/s`
+        : tflops
+          ? `${tflops.toFixed(1)} TFLOP/s`
+          : gbps
+            ? `${gbps.toFixed(0)} GB/s`
+            : '';
       console.log(
         `${what.padEnd(46)} ${shape.padEnd(22)} ${ms.toFixed(3).padStart(9)} ms  ${rate}`,
       );

@@ -23,12 +23,18 @@ export async function finish() {
   await backend.queue.onSubmittedWorkDone();
 }
 
-/** The median time of a run in ms, warm. Half precision looks for its magnitudes in every run anew. */
-export async function time(run: () => unknown): Promise<number> {
+/**
+ * The median time of a run in ms, warm.
+ *
+ * @param fresh Tensors that a step of training would make anew: half precision looks for their largest
+ *     magnitudes in every run. Those of weights are known, since AdamW records them.
+ */
+export async function time(run: () => unknown, fresh: tf.Tensor[] = []): Promise<number> {
   const turn = async (runs: number) => {
     const begin = performance.now();
     for (let i = 0; i < runs; i++) {
-      deviceState(gpu().device).magnitudes.forget();
+      const {magnitudes} = deviceState(gpu().device);
+      fresh.forEach((tensor) => magnitudes.forget(tensor));
       tf.tidy(() => void run());
     }
     await finish();
@@ -46,6 +52,51 @@ export async function time(run: () => unknown): Promise<number> {
   for (let i = 0; i < TURNS; i++) {
     times.push(await turn(runs));
   }
+  return median(times);
+}
+
+const DEVICE_TIMES = 40;
+
+/**
+ * The median time of a run in ms between timestamps of the GPU: of few small programs, which it runs faster
+ * than the host records them.
+ */
+export async function deviceTime(run: () => unknown): Promise<number> {
+  const backend = gpu();
+  const {device} = backend;
+  const querySet = device.createQuerySet({type: 'timestamp', count: 2});
+  const [resolved, read] = [
+    GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  ].map((usage) => device.createBuffer({size: 16, usage}));
+  const encoder = () => {
+    backend.ensureCommandEncoderReady();
+    backend.endComputePassEncoder();
+    return internals(backend).commandEncoder;
+  };
+  const mark = (index: number) =>
+    encoder()
+      .beginComputePass({timestampWrites: {querySet, endOfPassWriteIndex: index}})
+      .end();
+  const once = async () => {
+    mark(0);
+    tf.tidy(() => void run());
+    mark(1);
+    encoder().resolveQuerySet(querySet, 0, 2, resolved, 0);
+    encoder().copyBufferToBuffer(resolved, 0, read, 0, 16);
+    backend.submitQueue();
+    await read.mapAsync(GPUMapMode.READ);
+    const [begin, end] = new BigUint64Array(read.getMappedRange().slice(0));
+    read.unmap();
+    return Number(end - begin) / 1e6;
+  };
+  await time(run);
+  const times: number[] = [];
+  for (let i = 0; i < DEVICE_TIMES; i++) {
+    times.push(await once());
+  }
+  querySet.destroy();
+  [resolved, read].forEach((buffer) => buffer.destroy());
   return median(times);
 }
 

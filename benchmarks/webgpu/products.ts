@@ -14,7 +14,7 @@ import {
   gather,
   scatter,
 } from '../../src/index';
-import {copy, finish, time, values} from './measure';
+import {copy, deviceTime, finish, time, values} from './measure';
 
 /** T tokens, H hidden size, F ffn hidden size, E experts. */
 export type Shape = [T: number, H: number, F: number, E: number];
@@ -38,10 +38,17 @@ export interface Row {
   ms: number;
   tflops?: number;
   gbps?: number;
+  tokensPerSecond?: number;
 }
 
-async function row(what: string, shape: readonly number[], flops: number, run: () => unknown) {
-  const ms = await time(run);
+async function row(
+  what: string,
+  shape: readonly number[],
+  flops: number,
+  run: () => unknown,
+  fresh: tf.Tensor[] = [],
+) {
+  const ms = await time(run, fresh);
   return {what, shape: shape.join(' '), ms, tflops: flops / ms / 1e9};
 }
 
@@ -142,14 +149,16 @@ export async function permutations(T: number, H: number, K: number): Promise<Row
     await of('gather', 4 * (T + N) * H, () => gather(x, indices, binIds, bins, K)),
     await of('scatter', 4 * (T + N) * H, () => scatter(rows, indices, binIds, weights, bins, K)),
   ];
-  result.push({
-    what: 'routing: sort, histogram, sums',
-    shape: `${N} ${E}`,
-    ms: await time(() => {
-      const [ids] = sort(experts, 6);
-      return [ids, inclusiveCumsum(histogram(experts, E))];
-    }),
-  });
+  const routing = () => {
+    const [ids] = sort(experts, 6);
+    return [ids, inclusiveCumsum(histogram(experts, E))];
+  };
+  const what = 'routing: sort, histogram, sums';
+  const shapeOfRouting = `${N} ${E}`;
+  result.push(
+    {what: `${what}, on the device`, shape: shapeOfRouting, ms: await deviceTime(routing)},
+    {what: `${what}, with the host`, shape: shapeOfRouting, ms: await time(routing)},
+  );
   tf.dispose([x, rows, weights, experts, binIds, indices, bins]);
   return result;
 }

@@ -15,7 +15,7 @@ const float16 = (
   depth: number,
   subgroupRows: number,
   subgroupColumns: number,
-): Float16Tile => ({rows, columns, depth, subgroupRows, subgroupColumns});
+): Float16Tile => ({rows, columns, depth, subgroupRows, subgroupColumns, unroll: 16});
 
 const float32 = (
   rows: number,
@@ -23,7 +23,8 @@ const float32 = (
   depth: number,
   threadRows: number,
   threadColumns: number,
-): Float32Tile => ({rows, columns, depth, threadRows, threadColumns});
+  unroll: number,
+): Float32Tile => ({rows, columns, depth, threadRows, threadColumns, unroll});
 
 /** By the size of the tile: each class has one winner, which the next larger one falls back on. */
 const CANDIDATES: {float16: Float16Tile[][]; float32: Float32Tile[][]} = {
@@ -40,9 +41,15 @@ const CANDIDATES: {float16: Float16Tile[][]; float32: Float32Tile[][]} = {
     [float16(64, 64, 32, 32, 32), float16(64, 64, 64, 32, 32), float16(64, 128, 32, 32, 64)],
   ],
   float32: [
-    [float32(128, 128, 16, 8, 8), float32(128, 128, 8, 8, 8), float32(128, 64, 16, 8, 8)],
-    [float32(64, 64, 16, 4, 4), float32(64, 64, 16, 8, 4)],
-    [float32(32, 32, 16, 4, 4)],
+    [
+      float32(128, 128, 16, 8, 8, 4),
+      float32(128, 128, 16, 8, 8, 16),
+      float32(128, 128, 32, 8, 8, 4),
+      float32(128, 128, 32, 8, 8, 16),
+      float32(128, 256, 16, 8, 16, 8),
+    ],
+    [float32(64, 64, 16, 4, 4, 16), float32(64, 64, 32, 4, 4, 16), float32(64, 64, 16, 8, 4, 16)],
+    [float32(32, 32, 16, 4, 4, 4), float32(32, 32, 16, 4, 4, 16)],
   ],
 };
 

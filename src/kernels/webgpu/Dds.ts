@@ -61,7 +61,14 @@ export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
       outputs: {y},
       inputs: sparse.inputs,
       uniforms: {rows, stride: a.shape[1], columns, ...sparse.uniforms},
-      problem: {rows, columns: blockSize},
+      usedBlocks: {
+        values: {
+          columnIndices: index.columnIndices,
+          numColumns: sparseColumns / blockSize,
+          blockSize,
+        },
+      },
+      problem: {rows, columns: blockSize, depth: (values.shape[0] * blockSize) / lines},
       workgroups: (tile) => lines * rowTiles(tile.rows) * columnTiles(tile.columns),
       tileUniforms: (tile) => ({
         rowTiles: rowTiles(tile.rows),

@@ -60,7 +60,14 @@ export const dsdConfig = kernelConfig<DsdInputs, SparseAttrs, WebGPUBackend>(
       outputs: {y},
       inputs: sparse.inputs,
       uniforms: {stride: b.shape[1], columns, ...sparse.uniforms},
-      problem: {rows: blockSize, columns},
+      usedBlocks: {
+        values: {
+          columnIndices: index.columnIndices,
+          numColumns: sparseColumns / blockSize,
+          blockSize,
+        },
+      },
+      problem: {rows: blockSize, columns, depth: (values.shape[0] * blockSize) / lines},
       workgroups: (tile) => lines * rowTiles(tile.rows) * columnTiles(tile.columns),
       tileUniforms: (tile) => ({
         rowTiles: rowTiles(tile.rows),

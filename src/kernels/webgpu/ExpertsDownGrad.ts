@@ -3,9 +3,9 @@ import type {TensorInfo} from '@tensorflow/tfjs-core';
 import {kernelConfig, requireOfBackend} from '../../kernel';
 import {ExpertsDownGrad, type ExpertsAttrs, type ExpertsDownGradInputs} from '../../kernel_names';
 import {activationDerivative, activationFunction} from './activation_wgsl';
-import {groupsTimesMatrices} from './grouped_matmul';
+import {groupsTimesMatrices, rowsOfGroup} from './grouped_matmul';
+import {joinMagnitude} from './magnitude_wgsl';
 import {acrossWidth, runMatMul} from './matmul';
-import {joinMagnitude} from './matmul_program';
 import {makeOutput} from './program';
 
 /**
@@ -20,7 +20,11 @@ export const expertsDownGradConfig = kernelConfig<
 >(ExpertsDownGrad, 'webgpu', ({inputs, attrs: {activation, topK, precision}, backend}) => {
   const {dy, w2, bins, indices, weights, linear, gate} = inputs;
   const [numRows, columns] = linear.shape;
-  const problem = {rows: Math.ceil(numRows / bins.shape[0]), columns};
+  const problem = {
+    rows: rowsOfGroup(numRows, bins.shape[0]),
+    columns,
+    depth: dy.shape[1],
+  };
   const width = acrossWidth(backend, problem, precision);
   const parts = Math.ceil(columns / width);
   const isGlu = gate != null;

@@ -4,8 +4,8 @@ import {kernelConfig} from '../../kernel';
 import {ExpertsUp, type ExpertsAttrs, type ExpertsUpInputs} from '../../kernel_names';
 import {activationFunction} from './activation_wgsl';
 import {groupsTimesMatrices} from './grouped_matmul';
+import {joinMagnitude} from './magnitude_wgsl';
 import {runMatMul} from './matmul';
-import {joinMagnitude} from './matmul_program';
 import {makeOutput} from './program';
 
 /** The first product of the experts, with the gather before it and the activation after it. */

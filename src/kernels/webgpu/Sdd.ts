@@ -56,8 +56,6 @@ export const sddConfig = kernelConfig<SddInputs, SparseAttrs, WebGPUBackend>(
         result: {
           index: (row, column) =>
             `((block * ${blockSize}u + ${row} - blockRowBegin) * ${blockSize}u + ${column} - blockColumnBegin)`,
-          // A constant that the compiler checks against the width of a matrix unit.
-          stride: blockSize < 64 ? null : `${blockSize}u`,
           vector: vector,
         },
       },
@@ -66,7 +64,7 @@ export const sddConfig = kernelConfig<SddInputs, SparseAttrs, WebGPUBackend>(
       outputs: {y},
       inputs: {rowIndices, columnIndices},
       uniforms: {numRows: sparseRows, numColumns: sparseColumns, depth},
-      problem: {rows: blockSize, columns: blockSize},
+      problem: {rows: blockSize, columns: blockSize, depth},
       workgroups: (tile) => numBlocks * acrossBlock(tile.rows) * acrossBlock(tile.columns),
       tileUniforms: (tile) => ({
         rowTiles: acrossBlock(tile.rows),

@@ -1,7 +1,8 @@
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {BatchMatMul, broadcast_util, type TensorInfo, util} from '@tensorflow/tfjs-core';
+import type {Precision} from '../../kernel_names';
 import {denseOperand, resultType, runMatMul, vectorOf} from './matmul';
-import type {MatMulResult, TileSize} from './matmul_program';
+import {bandedTile, type MatMulResult, type TileSize} from './matmul_program';
 import {makeOutput, type Program, runProgram, workgroupsFor} from './program';
 
 /** tf.matMul: what is multiplied, and what is done with the sums on their way out. */
@@ -10,6 +11,8 @@ export interface DenseMatMul {
   b: TensorInfo;
   transposeA: boolean;
   transposeB: boolean;
+  /** Default: the device's own. */
+  precision?: Precision;
   epilogue?: {
     /** What the code depends on. */
     variant: string;
@@ -20,9 +23,6 @@ export interface DenseMatMul {
     apply: NonNullable<MatMulResult['transform']>;
   };
 }
-
-/** Tile rows whose tiles run after one another, so that they find the same columns of b in the cache. */
-const BAND = 8;
 
 /** Fewer workgroups than this leave most of a large GPU idle. */
 const ENOUGH_WORKGROUPS = 264;
@@ -37,7 +37,7 @@ const LEAST_DEPTH = 512;
  * @throws If the inner sizes differ.
  */
 export function denseMatMul(backend: WebGPUBackend, product: DenseMatMul): TensorInfo {
-  const {a, b, transposeA, transposeB, epilogue} = product;
+  const {a, b, transposeA, transposeB, precision, epilogue} = product;
   const [aRows, aColumns] = a.shape.slice(-2);
   const [bRows, bColumns] = b.shape.slice(-2);
   const [rows, depth] = transposeA ? [aColumns, aRows] : [aRows, aColumns];
@@ -97,11 +97,9 @@ export function denseMatMul(backend: WebGPUBackend, product: DenseMatMul): Tenso
       tile: (tile) => `
         let tilesOfOne = uniforms.rowTiles * uniforms.columnTiles;
         let tileOfOne = group % tilesOfOne;
-        let band = tileOfOne / (${BAND}u * uniforms.columnTiles);
-        let inBand = tileOfOne % (${BAND}u * uniforms.columnTiles);
-        let bandRows = min(${BAND}u, uniforms.rowTiles - band * ${BAND}u);
-        let rowBegin = (band * ${BAND}u + inBand % bandRows) * ${tile.rows}u;
-        let columnBegin = inBand / bandRows * ${tile.columns}u;
+        ${bandedTile('tileOfOne', 'uniforms.rowTiles', 'uniforms.columnTiles')}
+        let rowBegin = rowTile * ${tile.rows}u;
+        let columnBegin = columnTile * ${tile.columns}u;
         let result = group / tilesOfOne;
         let matrix = result % uniforms.batchSize;
         let split = result / uniforms.batchSize;
@@ -114,7 +112,6 @@ export function denseMatMul(backend: WebGPUBackend, product: DenseMatMul): Tenso
       result: {
         index: (row, column) =>
           `((result * uniforms.rows + ${row}) * uniforms.columns + ${column})`,
-        stride: 'uniforms.columns',
         vector: vectorY,
         transform: epilogue?.apply,
       },
@@ -132,7 +129,8 @@ export function denseMatMul(backend: WebGPUBackend, product: DenseMatMul): Tenso
       splitDepth: splits === 1 ? depth : Math.ceil(depth / splits / 64) * 64,
       ...epilogue?.uniforms,
     },
-    problem: {rows, columns},
+    problem: {rows, columns, depth: Math.ceil(depth / splits)},
+    precision,
     workgroups: (tile) => splits * batchSize * rowTiles(tile) * columnTiles(tile),
     tileUniforms: (tile) => ({rowTiles: rowTiles(tile), columnTiles: columnTiles(tile)}),
   });

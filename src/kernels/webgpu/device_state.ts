@@ -8,6 +8,16 @@ import type {CompiledProgram} from './program';
 
 const MAX_UNIFORM_BUFFERS = 4096;
 
+/** The limits that are asked for in every run: each question to the device itself takes a microsecond. */
+export type Limits = Record<
+  | 'maxBufferSize'
+  | 'maxStorageBufferBindingSize'
+  | 'maxComputeWorkgroupStorageSize'
+  | 'maxComputeInvocationsPerWorkgroup'
+  | 'maxComputeWorkgroupsPerDimension',
+  number
+>;
+
 /** What is kept for one device: compiled programs, uniforms, and whether it is lost. */
 export class DeviceState {
   /** Bound in the place of a tensor without elements, since an empty binding is invalid. */
@@ -17,7 +27,7 @@ export class DeviceState {
   /** What the matrix units multiply; null where there are none, or WGSL does not reach them. */
   readonly matrixUnit: MatrixUnit | null;
   readonly subgroupSize: number;
-  readonly limits: GPUSupportedLimits;
+  readonly limits: Limits;
   /** What products choose their tiles from. */
   tiles: Tiles;
   private magnitudesIfUsed?: Magnitudes;
@@ -32,7 +42,14 @@ export class DeviceState {
   ) {
     this.emptyBuffer = device.createBuffer({size: 16, usage: GPUBufferUsage.STORAGE});
     this.matrixUnit = findMatrixUnit(device, info);
-    this.limits = device.limits;
+    const {limits} = device;
+    this.limits = {
+      maxBufferSize: limits.maxBufferSize,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+      maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+      maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    };
     this.tiles = tilesFor(info?.vendor ?? '', isSoftware(info));
     this.subgroupSize = info?.subgroupMaxSize || 32;
     void device.lost.then(({message}) => {
@@ -75,6 +92,11 @@ export class DeviceState {
   /** The largest magnitudes of tensors, for half precision. */
   get magnitudes(): Magnitudes {
     return (this.magnitudesIfUsed ??= new Magnitudes(this.device));
+  }
+
+  /** Whether products run in half precision where nothing else is said. */
+  get multipliesInHalf(): boolean {
+    return this.precision === 'float16' && this.matrixUnit != null;
   }
 
   /** How many programs were compiled. */

@@ -1,6 +1,7 @@
 import type {TensorInfo} from '@tensorflow/tfjs-core';
 import {type MatMul, resultType, vectorOf} from './matmul';
-import type {MatMulEpilogue, MatMulResult, TileSize} from './matmul_program';
+import {bandedTile, type MatMulEpilogue, type MatMulResult, type TileSize} from './matmul_program';
+import {unroll} from './unroll';
 
 // The products of groups of rows: each group with a matrix of its own, or the groups of two matrices with
 // each other.
@@ -21,10 +22,28 @@ export interface ScatteredRows {
  * The bins as they are read: ascending and within the rows, whatever they hold, so that no bin makes a
  * kernel touch rows that are not there.
  */
-const GROUP_END = `
+const GROUPS = `
   fn groupEnd(number : u32, begin : u32) -> u32 {
     return clamp(u32(max(bins[number], 0)), begin, uniforms.numRows);
   }`;
+
+/**
+ * WGSL statements that go through the bins of the groups before `end`, in order, as `number` and `bin`.
+ * Several are read together: one after another, each would wait for the memory by itself.
+ */
+function eachBin(
+  {unroll: together}: TileSize,
+  end: string,
+  each: (number: string, bin: string) => string,
+  goOn = 'true',
+): string {
+  const number = (i: number) => `min(first + ${i}u, ${end} - 1u)`;
+  return `
+    for (var first = 0u; first < ${end} && ${goOn}; first += ${together}u) {
+      ${unroll(together, (i) => `let bin_${i} = u32(max(bins[${number(i)}], 0));`)}
+      ${unroll(together, (i) => each(number(i), `bin_${i}`))}
+    }`;
+}
 
 /** WGSL of type u32: the row of a gathered matrix. */
 function gatheredRow(row: string, gathered: GatheredRows | undefined): string {
@@ -44,9 +63,10 @@ export interface GroupedEpilogue {
 }
 
 /**
- * Each group of rows times its matrix. The tiles of a group's rows follow those of the group before;
- * how many there are is known on the device only, so as many run as any bins could need, and the rest
- * return. The rows beyond the last bin are one more group, which sums over nothing.
+ * Each group of rows times its matrix. How many tiles a group has is known on the device only: with R
+ * rows a tile, those of group e that begins at row b are numbered from floor(b / R) + e on, which leaves
+ * enough numbers to each group, whatever the bins; a tile that is left over returns. The rows beyond the
+ * last bin are one more group, which sums over nothing.
  */
 export function groupsTimesMatrices(
   name: string,
@@ -79,6 +99,8 @@ export function groupsTimesMatrices(
   const indices = gatherA?.indices ?? scatter?.indices;
   const routing = {bins, ...(indices && {indices}), ...epilogue?.inputs};
   const plain = plainResult(vectorY, scatter);
+  // With those of the rows beyond the last bin.
+  const rowTiles = ({rows}: TileSize) => Math.floor(numRows / rows) + numGroups + 1;
   return {
     source: {
       name,
@@ -101,12 +123,13 @@ export function groupsTimesMatrices(
         depth: 'u32',
         columns: 'u32',
         numGroups: 'u32',
+        rowTiles: 'u32',
         columnTiles: 'u32',
         ...Object.fromEntries(
           Object.keys(epilogue?.uniforms ?? {}).map((name) => [name, 'u32' as const]),
         ),
       },
-      declarations: [GROUP_END, epilogue?.declarations].join('\n'),
+      declarations: [GROUPS, epilogue?.declarations].join('\n'),
       a: {
         buffer: 'a',
         depthIsInner: true,
@@ -126,25 +149,28 @@ export function groupsTimesMatrices(
             vector: vectorY,
             base: (k) => `((matrix * uniforms.depth + ${k}) * uniforms.columns)`,
           },
-      tile: ({rows, columns}) => `
-        let rowTile = group / uniforms.columnTiles;
-        let columnBegin = group % uniforms.columnTiles * ${columns}u;
+      tile: (tile) => `
+        ${bandedTile('group', 'uniforms.rowTiles', 'uniforms.columnTiles')}
+        let columnBegin = columnTile * ${tile.columns}u;
         let columnEnd = uniforms.columns;
         var matrix = 0u;
         var groupBegin = 0u;
-        var rowEnd = 0u;
-        var tileBegin = 0u;
-        loop {
-          rowEnd = uniforms.numRows;
-          if (matrix < uniforms.numGroups) { rowEnd = groupEnd(matrix, groupBegin); }
-          let tileEnd = tileBegin + (rowEnd - groupBegin + ${rows - 1}u) / ${rows}u;
-          if (rowTile < tileEnd) { break; }
-          if (matrix == uniforms.numGroups) { return; }
-          matrix++;
-          groupBegin = rowEnd;
-          tileBegin = tileEnd;
-        }
-        let rowBegin = groupBegin + (rowTile - tileBegin) * ${rows}u;
+        var isBefore = true;
+        ${eachBin(
+          tile,
+          'uniforms.numGroups',
+          (number, bin) => `{
+            let end = clamp(${bin}, groupBegin, uniforms.numRows);
+            isBefore = isBefore && rowTile > end / ${tile.rows}u + ${number};
+            matrix = select(matrix, ${number} + 1u, isBefore);
+            groupBegin = select(groupBegin, end, isBefore);
+          }`,
+          'isBefore',
+        )}
+        var rowEnd = uniforms.numRows;
+        if (matrix < uniforms.numGroups) { rowEnd = groupEnd(matrix, groupBegin); }
+        let rowBegin = groupBegin + (rowTile - groupBegin / ${tile.rows}u - matrix) * ${tile.rows}u;
+        if (rowBegin >= rowEnd) { return; }
         let depthBegin = 0u;
         let depthEnd = select(0u, uniforms.depth, matrix < uniforms.numGroups);`,
       result: epilogue?.result ?? plain,
@@ -154,9 +180,12 @@ export function groupsTimesMatrices(
     outputs: epilogue?.outputs ?? {y: y!},
     inputs: {...routing, ...(scatter?.weights && {weights: scatter.weights})},
     uniforms: {numRows, depth, columns, numGroups, ...epilogue?.uniforms},
-    problem: {rows: Math.ceil(numRows / Math.max(numGroups, 1)), columns},
-    workgroups: (tile) => mostRowTiles(numRows, numGroups + 1, tile) * columnTiles(columns, tile),
-    tileUniforms: (tile) => ({columnTiles: columnTiles(columns, tile)}),
+    problem: {rows: rowsOfGroup(numRows, numGroups), columns, depth},
+    workgroups: (tile) => rowTiles(tile) * columnTiles(columns, tile),
+    tileUniforms: (tile) => ({
+      rowTiles: rowTiles(tile),
+      columnTiles: columnTiles(columns, tile),
+    }),
   };
 }
 
@@ -164,16 +193,15 @@ function plainResult(vector: 1 | 4, scatter: ScatteredRows | undefined): MatMulR
   const row = (row: string) => (scatter == null ? row : `u32(indices[${row}])`);
   return {
     index: (r, column) => `(${row(r)} * uniforms.columns + ${column})`,
-    stride: scatter == null ? 'uniforms.columns' : null,
     vector,
     transform:
       scatter?.weights == null ? undefined : (value) => `(${value} * weights[indices[row]])`,
   };
 }
 
-/** Every group has at most one tile that its rows do not fill. */
-function mostRowTiles(numRows: number, numGroups: number, {rows}: TileSize): number {
-  return Math.floor(numRows / rows) + Math.min(numGroups, numRows);
+/** How many rows a group has where all have the same. */
+export function rowsOfGroup(numRows: number, numGroups: number): number {
+  return Math.ceil(numRows / Math.max(numGroups, 1));
 }
 
 function columnTiles(columns: number, tile: TileSize): number {
@@ -206,7 +234,7 @@ export function productsOfGroups(
         rowTiles: 'u32',
         columnTiles: 'u32',
       },
-      declarations: GROUP_END,
+      declarations: GROUPS,
       a: {
         buffer: 'a',
         depthIsInner: false,
@@ -225,14 +253,13 @@ export function productsOfGroups(
         let matrix = group / uniforms.columnTiles / uniforms.rowTiles;
         let rowEnd = uniforms.rows;
         let columnEnd = uniforms.columns;
-        // A bin begins where the largest before it ends.
         var depthBegin = 0u;
-        for (var i = 0u; i < matrix; i++) { depthBegin = groupEnd(i, depthBegin); }
+        ${eachBin(tile, 'matrix', (_, bin) => `depthBegin = max(depthBegin, ${bin});`)}
+        depthBegin = min(depthBegin, uniforms.numRows);
         let depthEnd = groupEnd(matrix, depthBegin);`,
       result: {
         index: (row, column) =>
           `((matrix * uniforms.rows + ${row}) * uniforms.columns + ${column})`,
-        stride: 'uniforms.columns',
         vector: vectorY,
       },
     },
@@ -241,7 +268,7 @@ export function productsOfGroups(
     outputs: {y},
     inputs: {bins, ...(gatherB && {indices: gatherB.indices})},
     uniforms: {numRows: a.shape[0], rows, columns},
-    problem: {rows, columns},
+    problem: {rows, columns, depth: rowsOfGroup(a.shape[0], numGroups)},
     workgroups: (tile) => numGroups * Math.ceil(rows / tile.rows) * columnTiles(columns, tile),
     tileUniforms: (tile) => ({
       rowTiles: Math.ceil(rows / tile.rows),

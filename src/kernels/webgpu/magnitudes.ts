@@ -1,6 +1,8 @@
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {type TensorInfo, util} from '@tensorflow/tfjs-core';
 import {deviceState} from './device_state';
+import {type FloatType, floatType, lengthOf} from './float_wgsl';
+import {joinMagnitude, MAGNITUDE_RECORD} from './magnitude_wgsl';
 import {internals, type Program, runProgram, workgroupsFor} from './program';
 
 // The largest magnitude of a tensor decides by which power of two half precision scales it. It never
@@ -15,7 +17,9 @@ export class Magnitudes {
   /** The bits of the largest magnitudes: of floats without a sign, those sort as the floats do. */
   readonly buffer: GPUBuffer;
   private next = 0;
-  private taken = new WeakMap<object, number>();
+  private readonly taken = new WeakMap<object, number>();
+  /** Of the used blocks of block-sparse values alone, and by which index. */
+  private readonly takenForBlocks = new WeakMap<object, {index: object; number: number}>();
 
   constructor(device: GPUDevice) {
     this.buffer = device.createBuffer({
@@ -25,19 +29,25 @@ export class Magnitudes {
     });
   }
 
-  /** The slot of the tensor's data, unless it has none or has lost it to another. */
-  find({dataId}: TensorInfo): number | undefined {
-    const number = this.taken.get(dataId);
+  /** The slot of the tensor's data, or of its used blocks, unless it has none or has lost it to another. */
+  find({dataId}: TensorInfo, blocks?: UsedBlocks): number | undefined {
+    const ofBlocks = this.takenForBlocks.get(dataId);
+    const number =
+      blocks == null
+        ? this.taken.get(dataId)
+        : ofBlocks?.index === blocks.columnIndices.dataId
+          ? ofBlocks.number
+          : undefined;
     return number != null && number >= this.next - SLOTS + SEGMENT ? number % SLOTS : undefined;
   }
 
-  /** Forgets all slots, so that a benchmark finds every magnitude anew. */
-  forget() {
-    this.taken = new WeakMap();
+  /** Forgets the slot of the tensor's data, so that a benchmark finds its magnitude anew. */
+  forget({dataId}: TensorInfo) {
+    this.taken.delete(dataId);
   }
 
-  /** A slot for the tensor's data, zero. */
-  take(backend: WebGPUBackend, {dataId}: TensorInfo): number {
+  /** A slot for the tensor's data, or for its used blocks, zero. */
+  take(backend: WebGPUBackend, {dataId}: TensorInfo, blocks?: UsedBlocks): number {
     const number = this.next++;
     const slot = number % SLOTS;
     if (slot % SEGMENT === 0) {
@@ -45,54 +55,86 @@ export class Magnitudes {
       backend.endComputePassEncoder();
       internals(backend).commandEncoder.clearBuffer(this.buffer, 4 * slot, 4 * SEGMENT);
     }
-    this.taken.set(dataId, number);
+    if (blocks == null) {
+      this.taken.set(dataId, number);
+    } else {
+      this.takenForBlocks.set(dataId, {index: blocks.columnIndices.dataId, number});
+    }
     return slot;
   }
+}
+
+/** Which blocks of block-sparse values count: those whose column there is, whatever the others hold. */
+export interface UsedBlocks {
+  /** The column of each block, [nnz], int32. */
+  columnIndices: TensorInfo;
+  /** How many columns of blocks there are. */
+  numColumns: number;
+  blockSize: number;
 }
 
 const WORKGROUP_SIZE = 256;
 const MAX_WORKGROUPS = 1024;
 
 /** Invocations stride over the tensor; the maximum of a workgroup joins that of the others. */
-function magnitudeProgram(vector: 1 | 4): Program {
-  const bits =
-    vector === 4
-      ? 'let v = bitcast<vec4u>(x[i]) & vec4u(0x7fffffffu); largest = max(largest, max(max(v.x, v.y), max(v.z, v.w)));'
-      : 'largest = max(largest, bitcast<u32>(x[i]) & 0x7fffffffu);';
+function magnitudeProgram(type: FloatType, ofBlocks: boolean): Program {
+  const join = joinMagnitude('x', 'x[i]', type);
   return {
     name: 'MegaBlocksMagnitude',
-    variant: String(vector),
-    inputs: {x: vector === 4 ? 'vec4<f32>' : 'f32'},
-    outputs: {magnitudes: 'atomic<u32>'},
-    uniforms: {size: 'u32', slot: 'u32', stride: 'u32'},
+    variant: `${type} ${ofBlocks}`,
+    inputs: {x: type, ...(ofBlocks && {columnIndices: 'i32'})},
+    outputs: MAGNITUDE_RECORD.outputs,
+    uniforms: {
+      size: 'u32',
+      stride: 'u32',
+      ...(ofBlocks && {numColumns: 'u32', sizeOfBlock: 'u32'}),
+      ...MAGNITUDE_RECORD.uniforms,
+    },
     uniformsChange: true,
     workgroupSize: WORKGROUP_SIZE,
-    declarations: () => 'var<workgroup> largestOfAll : atomic<u32>;',
+    declarations: () => MAGNITUDE_RECORD.declarations,
     main: () => `
-      var largest = 0u;
-      for (var i = index; i < uniforms.size; i += uniforms.stride) { ${bits} }
-      atomicMax(&largestOfAll, largest);
-      workgroupBarrier();
-      if (lane == 0u) { atomicMax(&magnitudes[uniforms.slot], atomicLoad(&largestOfAll)); }`,
+      var largest_x = 0u;
+      for (var i = index; i < uniforms.size; i += uniforms.stride) {
+        ${
+          ofBlocks
+            ? `let column = columnIndices[i / uniforms.sizeOfBlock];
+               if (column >= 0 && u32(column) < uniforms.numColumns) { ${join} }`
+            : join
+        }
+      }
+      ${MAGNITUDE_RECORD.join('largest_x')}`,
   };
 }
 
-/** The slot of the largest magnitude of a tensor; found once for the same data. NaN is the largest. */
-export function magnitudeOf(backend: WebGPUBackend, x: TensorInfo): number {
+/**
+ * The slot of the largest magnitude of a tensor, or of the used blocks of block-sparse values; found once for
+ * the same data. NaN is the largest.
+ */
+export function magnitudeOf(backend: WebGPUBackend, x: TensorInfo, blocks?: UsedBlocks): number {
   const {magnitudes} = deviceState(backend.device);
-  const found = magnitudes.find(x);
+  const found = magnitudes.find(x, blocks);
   if (found != null) {
     return found;
   }
-  const slot = magnitudes.take(backend, x);
+  const slot = magnitudes.take(backend, x, blocks);
   const elements = util.sizeFromShape(x.shape);
-  const vector = elements % 4 === 0 ? 4 : 1;
-  const size = elements / vector;
+  // A vector lies in one block.
+  const type = blocks != null && blocks.blockSize % 2 === 1 ? 'f32' : floatType(elements);
+  const size = elements / lengthOf(type);
   const workgroups = Math.min(MAX_WORKGROUPS, workgroupsFor(size, WORKGROUP_SIZE));
-  runProgram(backend, magnitudeProgram(vector), {
-    inputs: {x},
+  runProgram(backend, magnitudeProgram(type, blocks != null), {
+    inputs: {x, ...(blocks && {columnIndices: blocks.columnIndices})},
     outputs: {magnitudes: magnitudes.buffer},
-    uniforms: {size, slot, stride: workgroups * WORKGROUP_SIZE},
+    uniforms: {
+      size,
+      slot,
+      stride: workgroups * WORKGROUP_SIZE,
+      ...(blocks && {
+        numColumns: blocks.numColumns,
+        sizeOfBlock: blocks.blockSize ** 2 / lengthOf(type),
+      }),
+    },
     workgroups,
   });
   return slot;

@@ -1,8 +1,8 @@
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
-import {type TensorInfo, util} from '@tensorflow/tfjs-core';
+import type {TensorInfo} from '@tensorflow/tfjs-core';
 import type {Precision} from '../../kernel_names';
 import {type DeviceState, deviceState} from './device_state';
-import {magnitudeOf} from './magnitudes';
+import {magnitudeOf, type UsedBlocks} from './magnitudes';
 import {float16Program, type Float16Tile} from './matmul_float16';
 import {float32Program} from './matmul_float32';
 import {
@@ -27,6 +27,8 @@ export interface MatMul {
   uniforms: Record<string, number>;
   /** Those that depend on the tile. */
   tileUniforms?: (tile: TileSize) => Record<string, number>;
+  /** Which blocks of an operand count, by its buffer. Default: all of it. */
+  usedBlocks?: Record<string, UsedBlocks>;
   /** What the tile is chosen by. */
   problem: Problem;
   /** How many workgroups it takes. */
@@ -64,18 +66,15 @@ export function runMatMul(backend: WebGPUBackend, product: MatMul) {
   const operands = {[source.a.buffer]: a, [source.b.buffer]: b};
   const float16Tile = float16TileOf(state, problem, product.precision);
   if (float16Tile != null && matrixUnit != null) {
-    const magnitudeA = magnitudeOf(backend, a);
-    const magnitudeB = magnitudeOf(backend, b);
+    const [magnitudeA, magnitudeB] = [source.a, source.b].map(({buffer}) =>
+      magnitudeOf(backend, operands[buffer], product.usedBlocks?.[buffer]),
+    );
     const recorded = magnitudesOf(source).map((name) => [
       `magnitude_${name}`,
       state.magnitudes.take(backend, outputs[name]),
     ]);
     const magnitudes = {magnitudes: state.magnitudes.buffer};
-    // WebGPU wants a buffer that a unit is written to to hold at least one.
-    const holdsUnits = Object.values(outputs).every(
-      ({shape}) => util.sizeFromShape(shape) >= matrixUnit.rows * matrixUnit.columns,
-    );
-    const program = float16Program(source, float16Tile, matrixUnit, subgroupSize, holdsUnits);
+    const program = float16Program(source, float16Tile, matrixUnit, subgroupSize);
     runProgram(backend, program, {
       inputs: {...operands, ...inputs, ...(recorded.length > 0 ? {} : magnitudes)},
       outputs: {...outputs, ...(recorded.length > 0 ? magnitudes : {})},
@@ -117,7 +116,6 @@ export function denseOperand(
 export function rowsOfResult(vector: 1 | 4): MatMulResult {
   return {
     index: (row, column) => `(${row} * uniforms.columns + ${column})`,
-    stride: 'uniforms.columns',
     vector,
   };
 }

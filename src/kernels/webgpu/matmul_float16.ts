@@ -39,18 +39,15 @@ const TARGET_EXPONENT = 14;
  * bits unless it is 2^28 times smaller than the largest.
  *
  * A panel lies in workgroup memory as its operand lies in the buffer; the matrix units read it either
- * way. The next panel is read while the present one is multiplied. The matrix units write whole tiles
- * themselves; at ragged edges, and where there is an epilogue, the sums pass through the memory of the
- * panels, a row of units at a time.
- *
- * @param storesDirectly Whether the result is large enough for the matrix units to write to.
+ * way. The next panel is read while the present one is multiplied. The sums pass through the memory of
+ * the panels, a row of units at a time, so that neighbours write whole lines (H100: up to a half faster
+ * than to let the matrix units write the result).
  */
 export function float16Program(
   source: MatMulSource,
   tile: Float16Tile,
   unit: MatrixUnit,
   subgroupSize: number,
-  storesDirectly = true,
 ): Program {
   const {rows, columns, depth, subgroupRows, subgroupColumns} = tile;
   const acrossColumns = columns / subgroupColumns;
@@ -66,11 +63,6 @@ export function float16Program(
   const left = `subgroup_matrix_left<f16, ${unit.depth}, ${unit.rows}>`;
   const right = `subgroup_matrix_right<f16, ${unit.columns}, ${unit.depth}>`;
   const sum = `subgroup_matrix_result<f32, ${unit.columns}, ${unit.rows}>`;
-  const {result} = source;
-  const direct =
-    storesDirectly && !('store' in result) && result.transform == null && result.stride != null
-      ? result
-      : null;
   const recorded = magnitudesOf(source);
   const magnitude = (slot: string) =>
     recorded.length > 0 ? `atomicLoad(&magnitudes[${slot}])` : `magnitudes[${slot}]`;
@@ -78,7 +70,7 @@ export function float16Program(
   const lanesOfRow = subgroupColumns / 4;
 
   return matMulProgram(source, {
-    variant: `float16 ${rows}x${columns}x${depth} ${subgroupRows}x${subgroupColumns} ${direct != null}`,
+    variant: `float16 ${rows}x${columns}x${depth} ${subgroupRows}x${subgroupColumns}`,
     extensions: ['f16', 'subgroups', 'chromium_experimental_subgroup_matrix'],
     builtins: {subgroup_id: 'u32', subgroup_invocation_id: 'u32'},
     workgroupSize,
@@ -113,7 +105,9 @@ export function float16Program(
         stagingSlots(panelA, 'row', source.a, workgroupSize),
         stagingSlots(panelB, 'column', source.b, workgroupSize),
       ].flat();
+      // A subgroup without rows leaves the matrix units to the others.
       const multiply = `
+        if (rowBegin + subgroupRow < rowEnd) {
         ${unroll(depth / unit.depth, (k) => {
           const k0 = k * unit.depth;
           return `{
@@ -126,7 +120,8 @@ export function float16Program(
               }`,
             )}
           }`;
-        })}`;
+        })}
+        }`;
       return `
       ${source.tile(tile)}
       let exponentA = scalingExponent(${magnitude('uniforms.magnitudeA')});
@@ -137,24 +132,6 @@ export function float16Program(
       let subgroupColumn = subgroup_id % ${acrossColumns}u * ${subgroupColumns}u;
       ${unroll(unitRows, (i) => unroll(unitColumns, (j) => `var sum_${i}_${j} : ${sum};`))}
       ${panelLoop(source, slots, depth, multiply)}
-      ${
-        direct == null
-          ? ''
-          : `
-      let exponent = exponentA + exponentB;
-      let isWhole = rowBegin + ${rows}u <= rowEnd && columnBegin + ${columns}u <= columnEnd;
-      if (isWhole && abs(exponent) < 126) {
-        let unscale = powerOfTwo(-exponent);
-        ${unroll(unitRows, (i) =>
-          unroll(unitColumns, (j) => {
-            const row = `(rowBegin + subgroupRow + ${i * unit.rows}u)`;
-            const column = `(columnBegin + subgroupColumn + ${j * unit.columns}u)`;
-            return `subgroupMatrixStore<row_major>(&y, ${direct.index(row, column)} / ${direct.vector}u, subgroupMatrixScalarMultiply(sum_${i}_${j}, unscale), ${direct.stride} / ${direct.vector}u);`;
-          }),
-        )}
-        return;
-      }`
-      }
       ${recorded.map((name) => `var largest_${name} = 0u;`).join('\n')}
       // The smaller scale first, so that no product overflows on its way to a result that does not.
       let unscaleFirst = powerOfTwo(-max(exponentA, exponentB));

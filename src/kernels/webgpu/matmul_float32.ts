@@ -30,7 +30,7 @@ export interface Float32Tile extends TileSize {
  * read neighbouring vectors, without bank conflicts.
  */
 export function float32Program(source: MatMulSource, tile: Float32Tile): Program {
-  const {rows, columns, depth, threadRows, threadColumns} = tile;
+  const {rows, columns, depth, threadRows, threadColumns, unroll: depthsATurn} = tile;
   const acrossColumns = columns / threadColumns;
   const workgroupSize = (rows / threadRows) * acrossColumns;
   const rowGroups = threadRows / 4;
@@ -39,23 +39,27 @@ export function float32Program(source: MatMulSource, tile: Float32Tile): Program
   const columnStride = columns / columnGroups;
 
   return matMulProgram(source, {
-    variant: `float32 ${rows}x${columns}x${depth} ${threadRows}x${threadColumns}`,
+    variant: `float32 ${rows}x${columns}x${depth} ${threadRows}x${threadColumns} ${depthsATurn}`,
     workgroupSize,
     declarations: `
       var<workgroup> panelA : array<vec4f, ${(depth * rows) / 4}>;
       var<workgroup> panelB : array<vec4f, ${(depth * columns) / 4}>;`,
     main: () => {
       const slots = stagingSlots(source, tile, workgroupSize);
+      const multiplyDepth = (k: string) => `{
+        let k = ${k};
+        ${unroll(rowGroups, (i) => `let a_${i} = panelA[(k * ${rows}u + threadRow + ${i * rowStride}u) / 4u];`)}
+        ${unroll(columnGroups, (j) => `let b_${j} = panelB[(k * ${columns}u + threadColumn + ${j * columnStride}u) / 4u];`)}
+        ${unroll(threadRows, (i) =>
+          unroll(
+            columnGroups,
+            (j) => `sum_${i}_${j} = fma(vec4f(a_${i >> 2}[${i & 3}]), b_${j}, sum_${i}_${j});`,
+          ),
+        )}
+      }`;
       const multiply = `
-        for (var k = 0u; k < ${depth}u; k++) {
-          ${unroll(rowGroups, (i) => `let a_${i} = panelA[(k * ${rows}u + threadRow + ${i * rowStride}u) / 4u];`)}
-          ${unroll(columnGroups, (j) => `let b_${j} = panelB[(k * ${columns}u + threadColumn + ${j * columnStride}u) / 4u];`)}
-          ${unroll(threadRows, (i) =>
-            unroll(
-              columnGroups,
-              (j) => `sum_${i}_${j} = fma(vec4f(a_${i >> 2}[${i & 3}]), b_${j}, sum_${i}_${j});`,
-            ),
-          )}
+        for (var turn = 0u; turn < ${depth}u; turn += ${depthsATurn}u) {
+          ${unroll(depthsATurn, (u) => multiplyDepth(`turn + ${u}u`))}
         }`;
       return `
       ${source.tile(tile)}

@@ -50,8 +50,6 @@ export interface MatMulSource {
 export interface MatMulResult {
   /** WGSL of type u32: where the element of a row and column lies in `y`. */
   index: (row: string, column: string) => string;
-  /** WGSL of type u32: how far the rows of `y` lie apart; null where there is no one distance. */
-  stride: string | null;
   /** Elements of `y` written at once. */
   vector: 1 | 4;
   /** WGSL of type vec4f: what is written of four columns from `column` on. Default: the sums. */
@@ -82,6 +80,26 @@ export interface TileSize {
   columns: number;
   /** How far the sum goes on between two barriers. */
   depth: number;
+  /** How many turns of a loop are written out: more lets it read ahead, and takes longer to compile. */
+  unroll: number;
+  /**
+   * The least to be summed over for which the tile is chosen: a large one reads less, but nothing else
+   * runs beside its beginning and end. Default: any.
+   */
+  leastDepth?: number;
+}
+
+/** Tile rows whose tiles run after one another, so that they find the same columns of b in the cache. */
+const BAND = 8;
+
+/** WGSL statements that declare `rowTile` and `columnTile`, u32, of the tile with this number. */
+export function bandedTile(number: string, rowTiles: string, columnTiles: string): string {
+  return `
+    let band = ${number} / (${BAND}u * ${columnTiles});
+    let inBand = ${number} % (${BAND}u * ${columnTiles});
+    let bandRows = min(${BAND}u, ${rowTiles} - band * ${BAND}u);
+    let rowTile = band * ${BAND}u + inBand % bandRows;
+    let columnTile = inBand / bandRows;`;
 }
 
 /** The part of a program that a core adds. */
@@ -243,15 +261,6 @@ export function magnitudesOf({result}: MatMulSource): readonly string[] {
 
 export function eachOfFour(f: (i: number) => string): string {
   return unroll(4, f);
-}
-
-/** WGSL: the largest magnitude of an output, as bits, goes on with four more values. */
-export function joinMagnitude(output: string, value: string): string {
-  return `
-    let bits_${output} = bitcast<vec4u>(${value}) & vec4u(0x7fffffffu);
-    largest_${output} = max(
-        largest_${output},
-        max(max(bits_${output}.x, bits_${output}.y), max(bits_${output}.z, bits_${output}.w)));`;
 }
 
 /** What an invocation stages of a panel. */

@@ -1,11 +1,15 @@
+import type {Limits} from './device_state';
 import type {Float16Tile, MatrixUnit} from './matmul_float16';
 import type {Float32Tile} from './matmul_float32';
+import type {TileSize} from './matmul_program';
 import tables from './tiles.json';
 
 /** How large the parts of a product are: of a group where it is grouped, of a block where it is sparse. */
 export interface Problem {
   rows: number;
   columns: number;
+  /** How much is summed over. */
+  depth: number;
 }
 
 /** The tiles to choose from, large ones first. */
@@ -32,7 +36,7 @@ export function deepestPanel({float32, float16}: Tiles): number {
 export function chooseFloat32Tile(
   problem: Problem,
   tiles: Float32Tile[],
-  limits: GPUSupportedLimits,
+  limits: Limits,
 ): Float32Tile {
   const runnable = tiles.filter(
     ({rows, columns, depth, threadRows, threadColumns}) =>
@@ -57,8 +61,10 @@ export function chooseFloat16Tile(
   return largestFilled(dividing, problem);
 }
 
-function largestFilled<T extends Problem>(tiles: T[], {rows, columns}: Problem): T {
+function largestFilled<T extends TileSize>(tiles: T[], {rows, columns, depth}: Problem): T {
   // A tile that is more than half empty computes less than the next smaller one.
-  const filled = tiles.find((tile) => 2 * rows > tile.rows && 2 * columns > tile.columns);
+  const filled = tiles.find(
+    (tile) => 2 * rows > tile.rows && 2 * columns > tile.columns && depth >= (tile.leastDepth ?? 0),
+  );
   return filled ?? tiles[tiles.length - 1];
 }
