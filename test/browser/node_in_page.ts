@@ -35,5 +35,6 @@ export function format(_: string, value: unknown): string {
 }
 
 export function inspect(value: unknown): string {
-  return JSON.stringify(value);
+  // JSON has no NaN and no infinity.
+  return typeof value === 'number' ? String(value) : JSON.stringify(value);
 }
