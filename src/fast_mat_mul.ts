@@ -23,6 +23,8 @@ export function provideFastMatMul(backendName: string, configs: readonly KernelC
  * makes of every operand it keeps for the backward pass. Call it once, after the backend was set;
  * calling it again changes nothing. Results differ from tfjs' by float32 rounding only.
  *
+ * On webgl this one reads half as much: a fragment computes sixteen elements, not four.
+ *
  * On webgpu this one multiplies as the device was set up, so on matrix units where `setupWebGPU` was asked
  * for half precision. There it also sums over leading axes, as the gradients of biases do, in one pass, and
  * ends the copies of weights that tf.layers.dense makes where its input has three axes.

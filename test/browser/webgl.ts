@@ -13,6 +13,7 @@ import {
   sparseSoftmaxCrossEntropyLoss,
 } from '../../src/index';
 import {contextOf} from '../../src/kernels/webgl/context';
+import {withFastMatMul} from '../../benchmarks/fast_mat_mul';
 import {setupWebGL} from '../../src/webgl';
 import {describeEachBackend} from '../backends';
 import {expectClose} from '../close';
@@ -143,6 +144,66 @@ describeEachBackend(
         expectClose(histogram(tf.slice1d(sorted, 1, 3), 3), [0, 2, 1]);
       });
     });
+  },
+  ['webgl'],
+);
+
+describeEachBackend(
+  'useFastMatMul',
+  () => {
+    beforeAll(() => tf.env().set('IS_TEST', false));
+    afterAll(() => tf.env().set('IS_TEST', true));
+
+    const tensor = (shape: number[], seed: number) =>
+      tf.tensor(random(tf.util.sizeFromShape(shape), seed), shape);
+
+    /** The result with tfjs' own product, and with this one. */
+    const both = async (f: () => tf.Tensor) => [f(), (await withFastMatMul(f)()) as tf.Tensor];
+
+    test.each([
+      ['small', [5, 3], [3, 7]],
+      ['in tiles', [97, 130], [130, 77]],
+      ['many', [2, 3, 4], [2, 4, 5]],
+      ['one for all', [2, 3, 40], [1, 40, 5]],
+    ])('%s', async (_, a, b) => {
+      for (const [transposeA, transposeB] of [
+        [false, false],
+        [true, false],
+        [false, true],
+        [true, true],
+      ]) {
+        const swap = (shape: number[], transpose: boolean) =>
+          transpose ? [...shape.slice(0, -2), shape.at(-1)!, shape.at(-2)!] : shape;
+        const [x, y] = [tensor(swap(a, transposeA), 1), tensor(swap(b, transposeB), 2)];
+        const [wanted, got] = await both(() => tf.matMul(x, y, transposeA, transposeB));
+        expectClose(got, wanted);
+        tf.dispose([x, y, wanted, got]);
+      }
+    });
+
+    test('leading axes broadcast both ways', async () => {
+      const [x, y] = [tensor([3, 1, 2, 4], 1), tensor([1, 2, 4, 3], 2)];
+      const wanted = tf.matMul(tf.tile(x, [1, 2, 1, 1]), tf.tile(y, [3, 1, 1, 1]));
+      const got = (await withFastMatMul(() => tf.matMul(x, y))()) as tf.Tensor;
+      expectClose(got, wanted);
+      tf.dispose([x, y, wanted, got]);
+    });
+
+    test.each(['linear', 'relu', 'relu6', 'elu', 'sigmoid', 'leakyrelu', 'prelu'] as const)(
+      'fused with bias and %s',
+      async (activation) => {
+        const [a, b] = [tensor([5, 7], 1), tensor([7, 11], 2)] as tf.Tensor2D[];
+        const [bias, slope] = [tensor([11], 3), tf.scalar(0.25)];
+        const [wanted, got] = await both(() =>
+          tf.fused.matMul({
+            ...{a, b, bias, activation, leakyreluAlpha: 0.1},
+            preluActivationWeights: activation === 'prelu' ? slope : undefined,
+          }),
+        );
+        expectClose(got, wanted);
+        tf.dispose([a, b, bias, slope, wanted, got]);
+      },
+    );
   },
   ['webgl'],
 );

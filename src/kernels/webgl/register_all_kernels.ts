@@ -1,3 +1,4 @@
+import {provideFastMatMul} from '../../fast_mat_mul';
 import {registerKernels} from '../../kernel';
 import {activationConfig} from './Activation';
 import {activationGradConfig} from './ActivationGrad';
@@ -10,6 +11,7 @@ import {denseToSparseConfig} from './DenseToSparse';
 import {dsdConfig} from './Dsd';
 import {embeddingConfig} from './Embedding';
 import {embeddingGradConfig} from './EmbeddingGrad';
+import {fastMatMulConfigs} from './fast_mat_mul';
 import {gatherConfig, weightedGatherConfig} from './Gather';
 import {groupedMatMulConfig} from './GroupedMatMul';
 import {histogramConfig} from './Histogram';
@@ -72,3 +74,5 @@ registerKernels([
   weightedGatherConfig,
   weightedScatterConfig,
 ]);
+
+provideFastMatMul('webgl', fastMatMulConfigs);
