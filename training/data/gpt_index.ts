@@ -56,7 +56,10 @@ export function buildGptIndex(config: GptIndexConfig): GptIndex {
   const random = new NumpyRandomState(seed);
   const documentIndex = buildDocumentIndex(config, numEpochs, isSeparate, random);
   const sampleIndex = buildSampleIndex(config, documentIndex, samplesOf(numEpochs));
-  const shuffleIndex = Uint32Array.from({length: samplesOf(numEpochs)}, (_, i) => i);
+  const shuffleIndex = new Uint32Array(samplesOf(numEpochs));
+  for (let i = 0; i < shuffleIndex.length; i++) {
+    shuffleIndex[i] = i;
+  }
   if (isSeparate) {
     random.shuffle(shuffleIndex.subarray(0, before));
     random.shuffle(shuffleIndex.subarray(before));

@@ -64,13 +64,16 @@ export class IndexColumn {
 
   private load(begin: number): Float64Array {
     const values = new Float64Array(Math.min(WINDOW, this.length - begin));
-    const bytes = Buffer.allocUnsafe(values.length * BYTES[this.type]);
+    // In memory of their own the numbers are aligned, which they are not in the file.
+    const bytes = new Uint8Array(values.length * BYTES[this.type]);
     this.file.read(bytes, this.begin + begin * BYTES[this.type]);
-    for (let i = 0; i < values.length; i++) {
-      values[i] =
-        this.type === 'int32'
-          ? bytes.readInt32LE(4 * i)
-          : bytes.readUInt32LE(8 * i) + bytes.readInt32LE(8 * i + 4) * 2 ** 32;
+    if (this.type === 'int32') {
+      values.set(new Int32Array(bytes.buffer));
+    } else {
+      const halves = new Int32Array(bytes.buffer);
+      for (let i = 0; i < values.length; i++) {
+        values[i] = (halves[2 * i] >>> 0) + halves[2 * i + 1] * 2 ** 32;
+      }
     }
     return values;
   }

@@ -81,7 +81,8 @@ function checkSequences(
 ) {
   let end = 0;
   sizes.forEachWindow((window, begin) => {
-    window.forEach((size, i) => {
+    for (let i = 0; i < window.length; i++) {
+      const size = window[i];
       const pointer = pointers.get(begin + i);
       assert(
         size >= 0 && pointer === end,
@@ -90,7 +91,7 @@ function checkSequences(
           `tokens, got ${pointer} and ${size}`,
       );
       end += size * itemBytes;
-    });
+    }
   });
   assert(
     end === binBytes,

@@ -49,11 +49,14 @@ export class NumpyRandomState {
     return (y ^ (y >>> 18)) >>> 0;
   }
 
+  /** The next SIZE states, each of three of the last ones. */
   private twist() {
     const {state} = this;
     for (let i = 0; i < SIZE; i++) {
-      const y = (state[i] & 0x80000000) | (state[(i + 1) % SIZE] & 0x7fffffff);
-      state[i] = state[(i + MIDDLE) % SIZE] ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0);
+      const next = i + 1 < SIZE ? i + 1 : 0;
+      const middle = i + MIDDLE < SIZE ? i + MIDDLE : i + MIDDLE - SIZE;
+      const y = (state[i] & 0x80000000) | (state[next] & 0x7fffffff);
+      state[i] = state[middle] ^ (y >>> 1) ^ (-(y & 1) & 0x9908b0df);
     }
     this.next = 0;
   }
