@@ -10,6 +10,7 @@ import {
   embedding,
   exclusiveCumsum,
   gather,
+  globalNorm,
   groupedMatMul,
   groupedMlp,
   histogram,
@@ -24,6 +25,7 @@ import {
   rowIndices,
   scatter,
   sdd,
+  softmax,
   sort,
   SparseMatrix,
   SparseTopology,
@@ -704,6 +706,35 @@ const layerNormCase = (rows: number, size: number): RandomCase => ({
 
 family('layerNorm', (choose) => layerNormCase(choose.size(500), 1 + choose.size(1500)), {
   special: [layerNormCase(70000, 8), layerNormCase(3, 20000), layerNormCase(4096, 768)],
+});
+
+const softmaxCase = (rows: number, size: number): RandomCase => ({
+  sizes: {rows, size},
+  tolerance: 2e-5,
+  run: () => valueAndGradients(softmax, {logits: tf.mul(5, numbers([rows, size], 1))}),
+});
+
+family('softmax', (choose) => softmaxCase(choose.size(500), choose.size(1500)), {
+  special: [softmaxCase(70000, 64), softmaxCase(3, 20000)],
+});
+
+const columnSumsCase = (rows: number, size: number): RandomCase => ({
+  sizes: {rows, size},
+  scale: sumOf(rows),
+  run: () => ({y: tf.sum(numbers([rows, size], 1), 0)}),
+});
+
+family('sums over leading axes', (choose) => columnSumsCase(choose.size(3000), choose.size(600)), {
+  special: [columnSumsCase(200000, 3), columnSumsCase(3, 100000)],
+  hooks: withFastMatMul,
+});
+
+family('globalNorm', (choose) => {
+  const sizes = Array.from({length: choose.integer(1, 6)}, () => choose.size(40000));
+  return {
+    sizes: {sizes: sizes.join()},
+    run: () => ({y: globalNorm(sizes.map((size, i) => numbers([size], i)))}),
+  };
 });
 
 const attentionCase = (
