@@ -3,6 +3,7 @@ import {execFileSync, spawnSync} from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -11,12 +12,18 @@ import {
 } from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
+import {found, launchChromium} from './browser/launch';
+import {collectErrors} from './browser/page_errors';
+import {serveFolder} from './browser/serve_folder';
 
 // Uses the package as its users get it: built, packed, and installed into an empty project. The
 // packages of TensorFlow.js there are links to the checkout's, so that nothing is downloaded.
 
 const root = dirname(__dirname);
 const TSC = join(root, 'node_modules/typescript/bin/tsc');
+/** For what a GPU in software compiles. */
+const MINUTES = 600_000;
+
 let folder: string;
 let project: string;
 let packedFiles: string[];
@@ -482,6 +489,73 @@ test('a bundler leaves out the ops that are not used', async () => {
   const ops = used.map(([file]) => /\/ops\/(\w+)/.exec(file)?.[1]);
   expect(ops).toContain('sort');
   expect(ops).not.toContain('random_sparse');
+});
+
+const describeInChromium = found.missing == null ? describe : describe.skip;
+
+describeInChromium(`in a page${found.missing == null ? '' : ` (${found.missing})`}`, () => {
+  /** A block of the README's section on browsers. */
+  const example = (language: string) => {
+    const text = readFileSync(join(root, 'README.md'), 'utf8');
+    const section = text.slice(text.indexOf('## In a browser'));
+    return new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(section)![1];
+  };
+
+  /** Opens a folder of the project as a site, and expects what its page writes of a training. */
+  async function expectTrains(folder: string, pattern: RegExp) {
+    const server = await serveFolder(join(project, folder));
+    const browser = await launchChromium();
+    try {
+      const page = await browser.newPage();
+      const errors = collectErrors(page);
+      await page.goto(server.url);
+      const written = page.locator('body').filter({hasText: 'loss'});
+      await Promise.race([
+        written.waitFor({timeout: MINUTES}),
+        page.waitForEvent('pageerror', {timeout: MINUTES}).then((error) => Promise.reject(error)),
+      ]);
+      const text = await written.innerText();
+      expect(text).toMatch(pattern);
+      const losses = text.split('loss ')[1].split(', ').map(Number);
+      expect(losses.length).toBe(3);
+      expect(losses[2]).toBeLessThan(losses[0]);
+      expect(errors).toEqual([]);
+    } finally {
+      await browser.close();
+      server.close();
+    }
+  }
+
+  test(
+    "the README's page of script tags trains",
+    async () => {
+      write('index.html', example('html'));
+      await expectTrains('.', /^webgl: loss /);
+    },
+    MINUTES,
+  );
+
+  test(
+    "the README's page trains as Vite builds it, without other backends' kernels",
+    async () => {
+      const script = '<script type="module" src="main.js"></script>';
+      write('index.html', `<!doctype html><title>Vite</title><body></body>${script}`);
+      // The GPU of the tests is software.
+      const program = example('js').replace('setupWebGPU()', 'setupWebGPU({allowSoftware: true})');
+      write('main.js', program);
+      const vite = join(root, 'node_modules/vite/bin/vite.js');
+      run(project, process.execPath, vite, 'build', '--target', 'es2022', '--logLevel', 'error');
+      const assets = join(project, 'dist/assets');
+      const code = readdirSync(assets).map((name) => readFileSync(join(assets, name), 'utf8'));
+      // What only WebGL's and wasm's kernels have in them.
+      for (const sign of ['#version 300 es', 'AGFzbQ']) {
+        expect(readFileSync(join(root, 'dist/megablocks.min.js'), 'utf8')).toContain(sign);
+        expect(code.filter((text) => text.includes(sign))).toEqual([]);
+      }
+      await expectTrains('dist', /: loss /);
+    },
+    MINUTES,
+  );
 });
 
 test("the README's example runs, and learns", () => {

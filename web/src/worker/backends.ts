@@ -23,7 +23,10 @@ const BACKENDS: Record<BackendName, Backend> = {
   },
   webgl: {
     find: findWebGL,
-    load: () => import('./webgl_backend'),
+    load: async () => {
+      const {setupWebGL} = await import('./webgl_backend');
+      await setupWebGL();
+    },
   },
   wasm: {
     find: () => (typeof WebAssembly === 'object' ? {} : {missing: 'no WebAssembly'}),

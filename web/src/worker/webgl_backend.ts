@@ -1,2 +1,3 @@
 import '@tensorflow/tfjs-backend-webgl';
-import '../../../src/webgl';
+
+export {setupWebGL} from '../../../src/webgl';
