@@ -21,13 +21,17 @@ constexpr int64_t kMaxDepth = 256;
 /// Smaller tiles than these are packed more than multiplied.
 constexpr int64_t kMinRows = 48;
 constexpr int64_t kMinColumns = 128;
-/// Rows of b that are packed across all panels before the next ones: few enough for the processor to
-/// fetch each ahead.
-constexpr int64_t kPackedRows = 16;
+constexpr int64_t kLineFloats = 16;
 /// What a packed vector may write beyond its panel, in floats.
 constexpr int64_t kSlack = 16;
 
 constexpr int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+/// The largest power of two that is not above a number, as its exponent; 0 for less than one.
+constexpr int log2_floor(int64_t x) {
+  int exponent = 0;
+  while (x >> (exponent + 1)) exponent++;
+  return exponent;
+}
 constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_divide(a, b) * b; }
 
 /// Memory of a thread for packed panels, on the boundary of a cache line.
@@ -69,16 +73,7 @@ void multiply_tile_of(
   for (int64_t begin = 0; begin < term.k; begin += kMaxDepth) {
     const int64_t depth = std::min(kMaxDepth, term.k - begin);
     float* packed_a = a_scratch.get(row_panels * s.tile_rows * depth + kSlack);
-    float* packed_b = b_scratch.get(column_panels * s.tile_columns * depth + kSlack);
-    for (int64_t l = 0; l < depth; l += kPackedRows) {
-      const int64_t rows = std::min(kPackedRows, depth - l);
-      for (int64_t j = 0; j < column_panels; j++) {
-        const int64_t column = j * s.tile_columns;
-        const Operand b = from(term.b, begin + l, column);
-        s.pack_b(rows, std::min(s.tile_columns, n - column), b.data, b.row_stride, b.column_stride,
-                 packed_b + (j * depth + l) * s.tile_columns);
-      }
-    }
+    float* packed_b = b_scratch.get(s.tile_columns * depth + kSlack);
     // Panels of rows are equally high, so that none is left with a row or two.
     const auto first_row = [&](int64_t panel) { return m * panel / row_panels; };
     for (int64_t i = 0; i < row_panels; i++) {
@@ -88,10 +83,22 @@ void multiply_tile_of(
     }
     for (int64_t j = 0; j < column_panels; j++) {
       const int64_t column = j * s.tile_columns;
+      const int64_t columns = std::min(s.tile_columns, n - column);
+      const Operand b = from(term.b, begin, column);
+      s.pack_b(depth, columns, b.data, b.row_stride, b.column_stride, packed_b);
+      // The next panel comes while this one is multiplied: a matrix that is used once lies in memory.
+      const Operand next = from(term.b, begin, column + s.tile_columns);
+      const bool along_k = next.row_stride == 1;
+      Prefetch prefetch{next.data, along_k ? next.column_stride : next.row_stride,
+                        log2_floor((along_k ? depth : s.tile_columns) / kLineFloats), 0};
+      const int64_t lines = j + 1 < column_panels ? (along_k ? s.tile_columns : depth) << prefetch.shift : 0;
       for (int64_t i = 0; i < row_panels; i++) {
-        s.multiply_tile(first_row(i + 1) - first_row(i), std::min(s.tile_columns, n - column), depth,
-                        packed_a + i * s.tile_rows * depth, packed_b + j * s.tile_columns * depth,
-                        c + first_row(i) * c_stride + column, c_stride, accumulate || begin > 0);
+        const bool fetch = prefetch.first < lines;
+        s.multiply_tile(first_row(i + 1) - first_row(i), columns, depth,
+                        packed_a + i * s.tile_rows * depth, packed_b,
+                        c + first_row(i) * c_stride + column, c_stride, accumulate || begin > 0,
+                        fetch ? &prefetch : nullptr);
+        prefetch.first += depth;
       }
     }
   }

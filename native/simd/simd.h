@@ -19,6 +19,15 @@ struct RowStatistics {
   float mean, scale;
 };
 
+/// Cache lines to fetch while a tile is multiplied: line i, from `first` on, is 64 bytes number i % 2^shift
+/// of row i / 2^shift.
+struct Prefetch {
+  const float* rows;
+  int64_t stride;
+  int shift;
+  int64_t first;
+};
+
 struct Simd {
   const char* name;
 
@@ -31,10 +40,10 @@ struct Simd {
   void (*pack_b)(
       int64_t k, int64_t columns, const float* b, int64_t row_stride, int64_t column_stride,
       float* out);
-  /// c [rows, columns] = a b (+ c) of one packed panel each.
+  /// c [rows, columns] = a b (+ c) of one packed panel each; fetches k lines, where there is a Prefetch.
   void (*multiply_tile)(
       int64_t rows, int64_t columns, int64_t k, const float* a, const float* b, float* c,
-      int64_t c_stride, bool accumulate);
+      int64_t c_stride, bool accumulate, const Prefetch* prefetch);
 
   /// out = scale x; out += scale x; the sum of x y.
   void (*scale)(int64_t size, float scale, const float* x, float* out);

@@ -16,6 +16,7 @@ constexpr int kLanes = MEGABLOCKS_LANES;
 constexpr int kTileRows = MEGABLOCKS_TILE_ROWS;
 constexpr int kTileVectors = MEGABLOCKS_TILE_VECTORS;
 constexpr int kTileColumns = kTileVectors * kLanes;
+constexpr int kLineFloats = 16;
 
 typedef float Vec __attribute__((vector_size(kLanes * sizeof(float))));
 typedef int32_t IntVec __attribute__((vector_size(kLanes * sizeof(int32_t))));
@@ -136,12 +137,7 @@ void pack_b(
     if (column_stride != 1) {
       pack_transposed(count, k, b + begin * column_stride, column_stride, to, kTileColumns);
     } else if (count == kLanes) {
-      for (int64_t l = 0; l < k; l++) {
-        const float* row = b + l * row_stride + begin;
-        // The rows of the next call: a matrix that is used once comes from memory.
-        __builtin_prefetch(row + k * row_stride);
-        store(to + l * kTileColumns, load(row));
-      }
+      for (int64_t l = 0; l < k; l++) store(to + l * kTileColumns, load(b + l * row_stride + begin));
     } else {
       for (int64_t l = 0; l < k; l++) {
         store(to + l * kTileColumns, load_part(b + l * row_stride + begin, count));
@@ -151,12 +147,17 @@ void pack_b(
 }
 
 /// The whole tile stays in registers; `Rows` is fixed at compile time, so that none is computed in vain.
-template <int Rows>
+template <int Rows, bool fetch>
 void multiply_rows(
     int64_t columns, int64_t k, const float* a, const float* b, float* c, int64_t c_stride,
-    bool accumulate) {
+    bool accumulate, const Prefetch* prefetch) {
   Vec sums[Rows][kTileVectors] = {};
   for (int64_t l = 0; l < k; l++) {
+    if constexpr (fetch) {
+      const int64_t line = prefetch->first + l, row = line >> prefetch->shift;
+      __builtin_prefetch(prefetch->rows + row * prefetch->stride +
+                         (line - (row << prefetch->shift)) * kLineFloats);
+    }
     Vec right[kTileVectors];
     for (int j = 0; j < kTileVectors; j++) right[j] = load(b + l * kTileColumns + j * kLanes);
 #pragma GCC unroll 16
@@ -184,18 +185,19 @@ void multiply_rows(
 template <int Rows>
 void choose_rows(
     int64_t rows, int64_t columns, int64_t k, const float* a, const float* b, float* c,
-    int64_t c_stride, bool accumulate) {
+    int64_t c_stride, bool accumulate, const Prefetch* prefetch) {
   if (rows == Rows) {
-    multiply_rows<Rows>(columns, k, a, b, c, c_stride, accumulate);
+    (prefetch != nullptr ? multiply_rows<Rows, true> : multiply_rows<Rows, false>)(
+        columns, k, a, b, c, c_stride, accumulate, prefetch);
   } else if constexpr (Rows > 1) {
-    choose_rows<Rows - 1>(rows, columns, k, a, b, c, c_stride, accumulate);
+    choose_rows<Rows - 1>(rows, columns, k, a, b, c, c_stride, accumulate, prefetch);
   }
 }
 
 void multiply_tile(
     int64_t rows, int64_t columns, int64_t k, const float* a, const float* b, float* c,
-    int64_t c_stride, bool accumulate) {
-  choose_rows<kTileRows>(rows, columns, k, a, b, c, c_stride, accumulate);
+    int64_t c_stride, bool accumulate, const Prefetch* prefetch) {
+  choose_rows<kTileRows>(rows, columns, k, a, b, c, c_stride, accumulate, prefetch);
 }
 
 // ---- Rows.
