@@ -1,9 +1,10 @@
 """Times of the launchers beside their peers in PyTorch, in one run. TFLOP/s count 2 per multiply-add."""
 
 import statistics
+from ctypes import c_int, c_int32
 
 import torch
-from library import call, empty, grouped_mat_mul, permutation, workspace
+from library import PRECISIONS, call, empty, grouped_mat_mul, permutation, sparse_index, workspace
 
 # T, H, F, E: the shapes of MegaBlocks' paper and a large one with few experts.
 SHAPES = [(65536, 512, 2048, 64), (32768, 768, 3072, 64), (8192, 1024, 4096, 64), (8192, 4096, 16384, 4)]
@@ -79,9 +80,42 @@ def copies(t, h, e):
           f"{gb(lambda: call('scatter', x, weights, form, h, y, memory)):.0f}", flush=True)
 
 
+def sparse(t, h, f, e, block=128):
+    """The products of a dMoE's experts over a block-sparse matrix, beside our own dense product."""
+    flops = 2 * t * h * f
+    counts = torch.full((e,), t // e, dtype=torch.int32, device="cuda")
+    bins, per_row = torch.cumsum(counts, 0).to(torch.int32), f // block
+    nnz = t // block * per_row
+    tensors = {name: empty(nnz, dtype=torch.int32)
+               for name in ("column_indices", "column_indices_t", "block_offsets_t")}
+    tensors["offsets_t"] = empty(e * per_row + 1, dtype=torch.int32)
+    tensors["offsets"] = torch.arange(0, nnz + 1, per_row, dtype=torch.int32, device="cuda")
+    tensors["row_indices"] = torch.arange(nnz, device="cuda").div(per_row, rounding_mode="floor").to(torch.int32)
+    call("topology", bins, e, c_int32(block), t // block, per_row, tensors["column_indices"])
+    call("sparse_transpose", tensors["row_indices"], tensors["column_indices"], nnz, c_int32(e * per_row),
+         tensors["column_indices_t"], tensors["offsets_t"], tensors["block_offsets_t"],
+         *workspace("sparse_transpose", nnz))
+    index = sparse_index(tensors, t, e * f, block)
+    x, w, y = torch.randn(t, h, device="cuda"), torch.randn(h, e * f, device="cuda"), empty(t, h)
+    values, w2 = torch.randn(nnz, block, block, device="cuda"), torch.randn(e * f, h, device="cuda")
+    one, out = torch.tensor([t], dtype=torch.int32, device="cuda"), empty(t, f)
+    dense_w = torch.randn(1, h, f, device="cuda")
+    for precision, code in PRECISIONS.items():
+        code = c_int(code)
+        dense = attempt(lambda: grouped_mat_mul(precision, x, dense_w, one, out=out))
+        sdd = attempt(lambda: call("sdd", code, x, w, index, h, False, False, values))
+        dsd = attempt(lambda: call("dsd", code, values, w2, index, h, False, False, y))
+        dsd_t = attempt(lambda: call("dsd", code, values, x, index, h, True, False, w2))
+        line = ", ".join(f"{name} {flops / ms / 1e9:.0f} ({dense / ms:.3f} of dense)"
+                         for name, ms in (("sdd", sdd), ("dsd", dsd), ("dsd transposed", dsd_t)))
+        print(f"block-sparse T {t} H {h} F {f} E {e}, {precision}: dense {flops / dense / 1e9:.0f}, {line}", flush=True)
+
+
 if __name__ == "__main__":
     for shape in SHAPES:
         products(*shape)
         torch.cuda.empty_cache()
+    sparse(8192, 1024, 4096, 64)
+    torch.cuda.empty_cache()
     copies(65536, 512, 64)
     copies(65536, 4096, 64)
