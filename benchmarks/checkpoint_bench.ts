@@ -55,6 +55,7 @@ const inMemory = {
 
 export const benchmark: Benchmark = {
   name: 'checkpoint',
+  needsNode: true,
   description: 'how long training waits for a checkpoint, beside a short step',
   comparisons: SIZES.map((config) => () => comparison(config)),
 };

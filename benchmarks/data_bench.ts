@@ -55,6 +55,7 @@ function writeDataset(dtype: TokenDtype, tokensPerDocument: number): IndexedData
 
 export const benchmark: Benchmark = {
   name: 'data',
+  needsNode: true,
   description: 'batches of samples from an indexed data set in the page cache',
   comparisons: [() => batchComparison(2048), () => batchComparison(256)],
 };

@@ -27,6 +27,8 @@ export interface Comparison {
 export interface Benchmark {
   name: string;
   description: string;
+  /** Whether it is of what a browser has not. */
+  needsNode?: boolean;
   /** Makes the data of each comparison when it is reached; tensors and variables are freed after it. */
   comparisons: (() => Comparison)[];
 }

@@ -34,9 +34,12 @@ export async function main(
   findChromium: () => Promise<Found>,
 ) {
   const options = parse(args);
-  const chosen = benchmarks.filter(({name}) => name.includes(options.only ?? ''));
+  const chosen = benchmarks.filter(
+    ({name, needsNode}) => name.includes(options.only ?? '') && !(options.browser && needsNode),
+  );
   if (chosen.length === 0) {
-    throw new Error(`no benchmark is called ${options.only}; see --list`);
+    const where = options.browser ? ' for a browser' : '';
+    throw new Error(`no benchmark${where} is called ${options.only}; see --list`);
   }
   if (options.list) {
     chosen.forEach(({name, description}) => console.log(`${name}: ${description}`));
@@ -53,7 +56,7 @@ export async function main(
     return;
   }
   const runner = options.browser
-    ? await runInBrowser(await findChromium(), options)
+    ? await runInBrowser(await findChromium(), chosen, options)
     : runHere(await startBackend(options.backend, options.precision), options);
   try {
     for (const benchmark of chosen) {

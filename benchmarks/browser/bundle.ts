@@ -1,20 +1,14 @@
 import {build} from 'esbuild';
-import {readdirSync} from 'node:fs';
-import {join} from 'node:path';
 
-const BENCHMARKS = join(__dirname, '..');
-
-/** The script of the page: every benchmark, and all that they measure. */
-export async function bundlePage(): Promise<Uint8Array> {
-  const files = readdirSync(BENCHMARKS).filter((name) => name.endsWith('_bench.ts'));
-  const imports = files.map((name, i) => `import {benchmark as b${i}} from '../${name}';`);
-  const names = files.map((_, i) => `b${i}`);
+/** The script of the page: the benchmarks of these names, and all that they measure. */
+export async function bundlePage(names: readonly string[]): Promise<Uint8Array> {
+  const imports = names.map((name, i) => `import {benchmark as b${i}} from '../${name}_bench.ts';`);
   const {outputFiles} = await build({
     stdin: {
       contents: [
         "import {preparePage} from './page';",
         ...imports,
-        `preparePage([${names.join(', ')}]);`,
+        `preparePage([${names.map((_, i) => `b${i}`).join(', ')}]);`,
       ].join('\n'),
       resolveDir: __dirname,
       sourcefile: 'page.js',
@@ -24,6 +18,8 @@ export async function bundlePage(): Promise<Uint8Array> {
     format: 'esm',
     platform: 'browser',
     target: 'es2022',
+    // A backend of Node.js alone, which a page never loads.
+    external: ['../src/tensorflow'],
     // tfjs' packages say that importing them has no effect; it registers a backend.
     ignoreAnnotations: true,
     logLevel: 'warning',

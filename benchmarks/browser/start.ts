@@ -1,7 +1,7 @@
 import {type Found, launchChromium} from '../../test/browser/launch';
 import {serve} from '../../test/browser/serve';
 import type {Precision} from '../../src/kernel_names';
-import type {Effort} from '../harness';
+import type {Benchmark, Effort} from '../harness';
 import {describeMachine} from '../machine';
 import type {Runner} from '../runner';
 import {bundlePage} from './bundle';
@@ -16,15 +16,17 @@ const HTML = `<!doctype html>
  * Runs benchmarks in a page of Chromium.
  *
  * @param found The Chromium to use.
+ * @param benchmarks Those that the page has, each from benchmarks/<name>_bench.ts.
  */
 export async function runInBrowser(
   found: Found,
+  benchmarks: readonly Benchmark[],
   {backend, precision, ...effort}: Effort & {backend: string; precision: Precision},
 ): Promise<Runner> {
   if (found.missing != null) {
     throw new Error(`there is no browser to run the benchmarks in: ${found.missing}`);
   }
-  const script = await bundlePage();
+  const script = await bundlePage(benchmarks.map(({name}) => name));
   const server = await serve(
     (path) =>
       ({
