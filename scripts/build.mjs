@@ -15,7 +15,17 @@ const TARGET = 'es2022';
 const source = (entry) => join(root, `src/${entry}.ts`);
 
 /** The API without kernels, the kernels of each backend, and all together. */
-const ENTRIES = ['index', 'core', 'cpu', 'tensorflow', 'training', 'wasm', 'webgl', 'webgpu'];
+const ENTRIES = [
+  'index',
+  'core',
+  'cpu',
+  'data',
+  'tensorflow',
+  'training',
+  'wasm',
+  'webgl',
+  'webgpu',
+];
 
 /** TensorFlow.js, the loader of the addon, which is a file of this package, and Node.js. */
 const EXTERNAL = /^(@tensorflow\/|tfjs-megablocks\/|node:)/;

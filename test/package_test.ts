@@ -120,7 +120,7 @@ main();
 const PRINTED = '12,12\ntrue';
 
 /** What the package has an entry for beside itself. */
-const ENTRIES = ['core', 'cpu', 'tensorflow', 'training', 'wasm', 'webgl', 'webgpu'];
+const ENTRIES = ['core', 'cpu', 'data', 'tensorflow', 'training', 'wasm', 'webgl', 'webgpu'];
 
 test('the tarball holds the builds and the documents, and nothing else', () => {
   const sources = /^(dist\/(esm|cjs|types)|native|native\/(kernels|ops|simd))\/[^/]+$/;
@@ -153,7 +153,7 @@ test('every entry has its files', () => {
   expect(files(exports).filter((file) => !packedFiles.includes(file))).toEqual([]);
 });
 
-const PEERS = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers'];
+const PEERS = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-data', '@tensorflow/tfjs-layers'];
 /** The loader of the TensorFlow ops, a file of the package. */
 const NATIVE = 'tfjs-megablocks/native';
 
@@ -225,6 +225,30 @@ test.each([
 ])('logs, saves and goes on: %s', (name, imports) => {
   rmSync(join(project, 'run'), {recursive: true, force: true});
   expectPrints(name, imports + TRAINS_AND_SAVES, '3 true 3');
+});
+
+const READS_DATA = `
+async function readData() {
+  const writer = IndexedDatasetWriter.create('tokens', 'uint16');
+  for (let i = 0; i < 8; i++) writer.add([[i, i, i]]);
+  writer.finish();
+  const dataset = IndexedDataset.open('tokens');
+  const samples = new GptDataset(dataset, {sequenceLength: 4, seed: 1});
+  const batches = new SampleBatches({source: batchesOf(samples, 2)});
+  let shapes = '';
+  await batches.first().forEachAsync(({xs, ys}) => (shapes += xs.shape + ' ' + ys.shape + ';'));
+  console.log(dataset.numTokens, samples.length, shapes);
+}
+tf.setBackend('wasm').then(readData);
+`;
+const DATA_NAMES = 'batchesOf, GptDataset, IndexedDataset, IndexedDatasetWriter, SampleBatches';
+
+test.each([
+  ['data.mjs', `${ESM_IMPORTS}import {${DATA_NAMES}} from 'tfjs-megablocks/data';`],
+  ['data.cjs', `${COMMON_JS_IMPORTS}const {${DATA_NAMES}} = require('tfjs-megablocks/data');`],
+])('reads data sets: %s', (name, imports) => {
+  ['bin', 'idx'].forEach((file) => rmSync(join(project, `tokens.${file}`), {force: true}));
+  expectPrints(name, imports + READS_DATA, '24 5 2,4 2,4,1;2,4 2,4,1;');
 });
 
 test('both builds in one process register their kernels once', () => {
@@ -427,7 +451,7 @@ describeWithWebGPU(`webgpu${hasWebGPU ? '' : ` (${MEGABLOCKS_WEBGPU})`}`, () => 
 });
 
 // The kernels of tensorflow are in an addon, which no bundler takes; training has those of all.
-test.each(ENTRIES.filter((name) => !['core', 'tensorflow', 'training'].includes(name)))(
+test.each(ENTRIES.filter((name) => !['core', 'data', 'tensorflow', 'training'].includes(name)))(
   "a bundler keeps %s's kernels and no others, even when nothing else is used",
   async (backend) => {
     write(
