@@ -47,7 +47,7 @@ export async function run(options: Options): Promise<number> {
   const seconds = (performance.now() - begin) / 1000;
   console.log(
     `${formatCount(result.documents)} documents, ${formatCount(result.tokens)} tokens, ` +
-      `${(result.bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s`,
+      `${(result.bytes / 1e6).toFixed(1)} MB; it took ${seconds.toFixed(1)} s`,
   );
   if (result.finished) {
     result.prefixes.forEach((prefix) => console.log(`${prefix}.bin and .idx are written.`));
