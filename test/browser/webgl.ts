@@ -248,6 +248,16 @@ describeEachBackend(
       });
     });
 
+    test('more elements than are counted exactly', () => {
+      tf.tidy(() => {
+        const x = tf.zeros<tf.Rank.R1>([2 ** 24 + 1], 'int32');
+        const message =
+          'the webgl backend counts at most 2^24 elements, which float32 textures hold exactly';
+        expect(() => sort(x)).toThrow(`MegaBlocksSort: ${message}, got 16777217`);
+        expect(() => histogram(x, 2)).toThrow(`MegaBlocksHistogram: ${message}, got 16777217`);
+      });
+    });
+
     test('WebGL1, and no WebGL', () => {
       withFlag('WEBGL_VERSION', 1, () =>
         expect(() => contextOf(fresh(), 'kernel')).toThrow(

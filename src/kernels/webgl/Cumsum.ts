@@ -6,6 +6,7 @@ import {type Program, runProgram1} from './program';
 /** How many sums a pass adds up: after n passes an element holds those of TERMS ** n. */
 const TERMS = 16;
 
+/** Sums beyond 2^24 are not exact; those of counts are, as fewer elements are counted. */
 const PROGRAM: Program = {
   name: Cumsum,
   inputs: {x: 'flat'},

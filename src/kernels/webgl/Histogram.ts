@@ -3,6 +3,7 @@ import {util} from '@tensorflow/tfjs-core';
 import {kernelConfig} from '../../kernel';
 import {Histogram, type HistogramAttrs, type HistogramInputs} from '../../kernel_names';
 import {type Program, runProgram1} from './program';
+import {assertCountable} from './textures';
 
 /** Element [row, part, value] is how often a value occurs in a part of its row. */
 const COUNT_PARTS: Program = {
@@ -39,6 +40,7 @@ export const histogramConfig = kernelConfig<HistogramInputs, HistogramAttrs, Mat
   'webgl',
   ({inputs: {x}, attrs: {max}, backend}) => {
     const size = x.shape[x.shape.length - 1];
+    assertCountable(Histogram, size);
     const shape = [...x.shape.slice(0, -1), max];
     // As many parts as a part has elements, so that both programs take as long.
     const partSize = Math.max(1, Math.ceil(Math.sqrt(size)));

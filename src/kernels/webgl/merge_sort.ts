@@ -1,6 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
 import {type Program, runProgram} from './program';
+import {assertCountable} from './textures';
 
 // A stable merge sort in which every element of a merged run finds its source by itself: no histogram,
 // no scatter, and one program for every size and pass.
@@ -55,6 +56,7 @@ export function mergeSort(
   endBit: number,
 ): TensorInfo[] {
   const [size] = keys.shape;
+  assertCountable(kernelName, size);
   const mask = endBit === 32 ? -1 : 2 ** endBit - 1;
   let pairs: TensorInfo[] = [];
   for (let run = 1; run === 1 || run < size; run *= 2) {

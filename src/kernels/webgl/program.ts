@@ -4,7 +4,7 @@ import {compile, type CompiledProgram} from './compile';
 import {contextOf} from './context';
 import type {Layout} from './layout';
 import {relayout} from './relayout';
-import {isLaidOut, makeOutput, type Texture, textureOf} from './textures';
+import {assertCountable, isLaidOut, makeOutput, type Texture, textureOf} from './textures';
 
 // How every kernel here runs: GLSL ES 3.00 that is compiled once a context, whatever the shapes, and
 // writes one or more textures of tfjs' backend. tfjs' `runWebGLProgram` knows one output, and compiles a
@@ -118,6 +118,7 @@ export function invertIndex(
   const {name} = program;
   const context = contextOf(backend, name);
   return withTextures(backend, program, inputs, (read) => {
+    assertCountable(name, Math.max(count, size));
     const output = makeOutput(backend, name, {shape: [size], dtype: 'int32', layout: 'flat'});
     if (size === 0) {
       return output;
@@ -302,11 +303,15 @@ function accessors(read: Record<string, Texture>): string[] {
     }
     // Of the two ways to read a texel, sampling its centre is the faster one wherever there is a cache for
     // it, in SwiftShader by half. tfjs' textures have no filter.
-    const sample = isDirect(texture)
-      ? `return texture(${sampler}, vec2(column, row));`
-      : `
-        int index = int(row) * ${name}_columnTexels + int(column);
-        return texelFetch(${sampler}, ${ofIndex}, 0);`;
+    const [sample, fetch] = isDirect(texture)
+      ? [
+          `texture(${sampler}, vec2(column, row))`,
+          `${name}_sample(${name}_column(columnTexel), ${name}_row(rowTexel))`,
+        ]
+      : [
+          `${name}_fetch(int(row) * ${name}_columnTexels + int(column))`,
+          `${name}_fetch(rowTexel * ${name}_columnTexels + columnTexel)`,
+        ];
     return `${declared}
       uniform vec2 ${name}_step;
       float ${name}_row(int rowTexel) {
@@ -315,11 +320,14 @@ function accessors(read: Record<string, Texture>): string[] {
       float ${name}_column(int columnTexel) {
         return (float(columnTexel) + 0.5) * ${name}_step.x;
       }
+      vec4 ${name}_fetch(int index) {
+        return texelFetch(${sampler}, ${ofIndex}, 0);
+      }
       vec4 ${name}_sample(float column, float row) {
-        ${sample}
+        return ${sample};
       }
       vec4 ${name}(int rowTexel, int columnTexel) {
-        return ${name}_sample(${name}_column(columnTexel), ${name}_row(rowTexel));
+        return ${fetch};
       }
       vec2 ${name}Row(int row, int columnTexel) {
         vec4 texel = ${name}(row >> 1, columnTexel);

@@ -89,6 +89,16 @@ export function textureOf(
   };
 }
 
+/** @throws If positions among so many elements, or their number, are not exact. */
+export function assertCountable(kernelName: string, size: number) {
+  assert(
+    size <= MAX_EXACT_INT,
+    () =>
+      `${kernelName}: the webgl backend counts at most 2^24 elements, which float32 textures hold ` +
+      `exactly, got ${size}`,
+  );
+}
+
 function assertFits(kernelName: string, shape: readonly number[], layout: Layout) {
   const [texels, side] = [numTexels(shape, layout), maxTextureSize()];
   assert(
