@@ -120,4 +120,60 @@ cudaError_t megablocks_dds(
     int precision, const float* a, const float* values, MegaBlocksSparseIndex index, int64_t m,
     bool transpose_a, bool transpose_b, float* out, cudaStream_t stream);
 
+// ---- What training needs.
+
+enum MegaBlocksActivation {
+  kMegaBlocksGeluNew = 0,
+  kMegaBlocksGelu = 1,
+  kMegaBlocksSilu = 2,
+  kMegaBlocksRelu = 3,
+};
+
+cudaError_t megablocks_activation(
+    int activation, const float* x, int64_t size, float* out, cudaStream_t stream);
+/// f'(x) dy.
+cudaError_t megablocks_activation_grad(
+    int activation, const float* x, const float* dy, int64_t size, float* out, cudaStream_t stream);
+
+/// One step of AdamW. `gradient_scale` points to one float on the device; where that is not finite, the
+/// outputs are the inputs. What the factors are: src/kernels/shared/AdamW_impl.ts.
+struct MegaBlocksAdamWFactors {
+  float step_size, decay, second_moment_scale, beta1, beta2, epsilon;
+};
+cudaError_t megablocks_adamw(
+    MegaBlocksAdamWFactors factors, const float* value, const float* gradient,
+    const float* first_moment, const float* second_moment, const float* gradient_scale, int64_t size,
+    float* new_value, float* new_first_moment, float* new_second_moment, cudaStream_t stream);
+
+/// x [rows, size], gamma, beta [size] -> normalized over the last axis, scaled and shifted.
+cudaError_t megablocks_layer_norm(
+    const float* x, const float* gamma, const float* beta, int64_t rows, int64_t size, float epsilon,
+    float* out, cudaStream_t stream);
+cudaError_t megablocks_layer_norm_grad(
+    const float* x, const float* gamma, const float* dy, int64_t rows, int64_t size, float epsilon,
+    float* dx, cudaStream_t stream);
+size_t megablocks_layer_norm_gamma_grad_workspace(int64_t rows);
+cudaError_t megablocks_layer_norm_gamma_grad(
+    const float* x, const float* dy, int64_t rows, int64_t size, float epsilon, float* dgamma,
+    void* workspace, cudaStream_t stream);
+
+/// logits [rows, size], labels [rows] -> losses [rows]; zero for a label out of range.
+cudaError_t megablocks_cross_entropy(
+    const float* logits, const int32_t* labels, int64_t rows, int64_t size, float* losses,
+    cudaStream_t stream);
+/// (softmax - one-hot) dy.
+cudaError_t megablocks_cross_entropy_grad(
+    const float* logits, const int32_t* labels, const float* losses, const float* dy, int64_t rows,
+    int64_t size, float* dlogits, cudaStream_t stream);
+
+/// table [vocab_size, size], indices [count] -> rows; zero for an index out of range.
+cudaError_t megablocks_embedding(
+    const float* table, const int32_t* indices, int64_t count, int64_t vocab_size, int64_t size,
+    float* out, cudaStream_t stream);
+size_t megablocks_embedding_grad_workspace(int64_t count);
+/// dy [count, size] -> [vocab_size, size]: the rows summed by index, in their order.
+cudaError_t megablocks_embedding_grad(
+    const float* dy, const int32_t* indices, int64_t count, int64_t vocab_size, int64_t size,
+    float* dtable, void* workspace, size_t workspace_size, cudaStream_t stream);
+
 }  // extern "C"

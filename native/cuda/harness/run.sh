@@ -27,7 +27,7 @@ export PYTHONPATH=$here
 failures=0
 # One process a family: a kernel that hangs or crashes stops its own alone.
 families=("$@")
-((${#families[@]})) || families=(routing permutation grouped sparse hopper)
+((${#families[@]})) || families=(routing permutation grouped sparse training hopper)
 for family in "${families[@]}"; do
   timeout 100 python3 "$here/test_kernels.py" "$family" || { echo "FAILED: $family ($?)"; failures=1; }
 done

@@ -3,10 +3,12 @@
 import argparse
 import random
 import time
-from ctypes import c_bool, c_int, c_int32
+from ctypes import c_float, c_int, c_int32
 
 import torch
-from library import (PRECISIONS, call, empty, grouped_mat_mul, permutation, sparse_index, workspace)
+import torch.nn.functional as F
+from library import (AdamWFactors, PRECISIONS, call, empty, grouped_mat_mul, permutation, sparse_index,
+                     workspace)
 
 DEVICE = "cuda"
 # Of the sum of the magnitudes of the terms: float32 rounds its sums, TF32 and bfloat16 both operands.
@@ -304,8 +306,91 @@ def sparse():
     torch.cuda.synchronize()
 
 
+# ---- What training needs.
+
+
+def expect_close(got, expected, what, tolerance=1e-5):
+    """To a part of the largest magnitude."""
+    error = (got.double() - expected.double()).abs().max() if got.numel() else torch.tensor(0.0)
+    scale = expected.double().abs().max() if got.numel() else 0
+    assert error <= tolerance * scale + 1e-12, f"{what}: off by {float(error)} of {float(scale)}"
+
+
+def training():
+    n = size(100000)
+    x, dy = 4 * torch.randn(n, device=DEVICE), floats(n)
+    functions = [lambda x: F.gelu(x, approximate="tanh"), F.gelu, F.silu, F.relu]
+    for kind, function in enumerate(functions):
+        double = x.double().requires_grad_()
+        y = function(double)
+        y.backward(dy.double())
+        got = empty(n)
+        call("activation", c_int(kind), x, n, got)
+        expect_close(got, y.detach(), f"activation {kind} of {n}")
+        call("activation_grad", c_int(kind), x, dy, n, got)
+        expect_close(got, double.grad, f"gradient of activation {kind} of {n}")
+
+    rows, width = size(300), size(3000)
+    x, gamma, beta, dy = floats(rows, width), floats(width), floats(width), floats(rows, width)
+    epsilon = 1e-3
+    inputs = [t.double().requires_grad_() for t in (x, gamma, beta)]
+    y = F.layer_norm(inputs[0], (width,), inputs[1], inputs[2], epsilon)
+    y.backward(dy.double())
+    what = f"layer norm {rows} x {width}"
+    got, dgamma = empty(rows, width), empty(width)
+    call("layer_norm", x, gamma, beta, rows, width, c_float(epsilon), got)
+    expect_close(got, y.detach(), what)
+    call("layer_norm_grad", x, gamma, dy, rows, width, c_float(epsilon), got)
+    # One column has no gradient: what is left of it is rounding.
+    assert torch.allclose(got.double(), inputs[0].grad, rtol=1e-3, atol=1e-4), f"gradient of {what}"
+    memory, _ = workspace("layer_norm_gamma_grad", rows)
+    call("layer_norm_gamma_grad", x, dy, rows, width, c_float(epsilon), dgamma, memory)
+    assert torch.allclose(dgamma.double(), inputs[1].grad, rtol=1e-3, atol=1e-4), f"gamma's gradient of {what}"
+
+    logits = (8 * floats(rows, width)).double().requires_grad_()
+    labels = torch.randint(-1, width + 1, (rows,), dtype=torch.int32, device=DEVICE)
+    ignored = (labels < 0) | (labels >= width)
+    expected = F.cross_entropy(logits, labels.long().masked_fill(ignored, -100), reduction="none")
+    dlosses = floats(rows)
+    expected.backward(dlosses.double())
+    losses, got = empty(rows), empty(rows, width)
+    values = logits.detach().float()
+    call("cross_entropy", values, labels, rows, width, losses)
+    expect_close(losses, expected.detach(), f"cross-entropy {rows} x {width}")
+    call("cross_entropy_grad", values, labels, losses, dlosses, rows, width, got)
+    expect_close(got, logits.grad, f"gradient of cross-entropy {rows} x {width}", 1e-4)
+
+    vocab = size(5000)
+    table = floats(vocab, width)
+    indices = torch.randint(-2, vocab + 2, (rows,), dtype=torch.int32, device=DEVICE)
+    valid = (indices >= 0) & (indices < vocab)
+    got = empty(rows, width)
+    call("embedding", table, indices, rows, vocab, width, got)
+    expect_equal(got, torch.where(valid[:, None], table[indices.long().clamp(0, vocab - 1)], 0), "embedding")
+    expected = torch.zeros(vocab, width, dtype=torch.float64, device=DEVICE)
+    expected.index_add_(0, indices[valid].long(), dy.double()[valid])
+    got = empty(vocab, width)
+    call("embedding_grad", dy, indices, rows, vocab, width, got, *workspace("embedding_grad", rows))
+    expect_close(got, expected, "gradient of embedding")
+
+    value, gradient, first, second = floats(n), floats(n), floats(n), floats(n).abs()
+    factors = AdamWFactors(1e-2, 0.99, 1.5, 0.9, 0.95, 1e-8)
+    for scale in (0.5, float("nan")):
+        outputs = [empty(n) for _ in range(3)]
+        call("adamw", factors, value, gradient, first, second, torch.tensor([scale], device=DEVICE), n, *outputs)
+        if scale != scale:
+            wanted = [value, first, second]
+        else:
+            g = scale * gradient.double()
+            m, v = 0.9 * first.double() + 0.1 * g, 0.95 * second.double() + 0.05 * g * g
+            wanted = [0.99 * value.double() - 1e-2 * m / ((1.5 * v).sqrt() + 1e-8), m, v]
+        for got, expected in zip(outputs, wanted):
+            expect_close(got, expected, f"AdamW with a scale of {scale}")
+
+
 FAMILIES = {"routing": (routing, 60), "permutation": (permutation_family, 60), "grouped": (grouped, 60),
-            "hopper": (hopper, 100), "sparse": (sparse, 25)}
+            "hopper": (hopper, 100), "sparse": (sparse, 25),
+            "training": (training, 60)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
