@@ -24,15 +24,23 @@ export class BlendedSamples implements Samples {
   ) {
     this.name = datasets.map(({name}) => name).join(', ');
     this.sequenceLength = datasets[0].sequenceLength;
-    this.index = buildBlendIndex(weights, length);
-    datasets.forEach((samples, i) => {
-      const used = this.index.dataset.reduce((count, dataset) => count + Number(dataset === i), 0);
+    const {used, ...index} = buildBlendIndex(weights, length);
+    this.index = index;
+    datasets.forEach((samples, i) =>
       assert(
-        used <= samples.length,
+        used[i] <= samples.length,
         () =>
-          `data: '${samples.name}' must have ${used} samples for the blend, got ${samples.length}`,
-      );
-    });
+          `data: '${samples.name}' must have ${used[i]} samples for the blend, ` +
+          `got ${samples.length}`,
+      ),
+    );
+  }
+
+  /** All samples of several data sets, evenly mixed, or the first so many of them. */
+  static all(datasets: readonly Samples[], maxLength = Infinity): BlendedSamples {
+    const total = datasets.reduce((sum, {length}) => sum + length, 0);
+    const shares = datasets.map(({length}) => length / total);
+    return new BlendedSamples(datasets, shares, Math.min(maxLength, total));
   }
 
   read(index: number, target: Int32Array) {
@@ -56,5 +64,5 @@ function buildBlendIndex(weights: readonly number[], length: number) {
     dataset[i] = furthest;
     sample[i] = used[furthest]++;
   }
-  return {dataset, sample};
+  return {dataset, sample, used};
 }

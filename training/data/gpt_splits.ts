@@ -41,10 +41,10 @@ function blend(sources: readonly SequenceSource[], split: Split, config: GptSpli
   }
   const {weights} = config;
   if (weights == null) {
-    const datasets = sources.map((source) => sample(source, split, config));
-    const total = datasets.reduce((sum, {length}) => sum + length, 0);
-    const shares = datasets.map(({length}) => length / total);
-    return new BlendedSamples(datasets, shares, Math.min(wanted, total));
+    return BlendedSamples.all(
+      sources.map((source) => sample(source, split, config)),
+      wanted,
+    );
   }
   const counts = weights.map((weight) => Math.ceil(wanted * weight));
   const datasets = sources.map((source, i) =>
