@@ -95,6 +95,20 @@ describe('startBackend', () => {
     await expect(start('cpu')).rejects.toThrow('backend: cpu does not start: not even cpu');
   });
 
+  it('takes wasm where tensorflow was asked for and is not there', async () => {
+    jest.doMock('tfjs-megablocks/native', () => ({
+      loadNative: () => {
+        throw new Error('tfjs-node must be installed');
+      },
+    }));
+    const {warnings, start} = await load();
+    expect((await start('tensorflow')).name).toBe('wasm');
+    expect(warnings).toEqual([
+      'backend: tensorflow does not start: tfjs-node must be installed. wasm takes its place, which is far slower.',
+    ]);
+    jest.dontMock('tfjs-megablocks/native');
+  });
+
   it('takes wasm where webgpu was asked for and does not start', async () => {
     mockWebGPU('no adapter');
     const {warnings, start} = await load();

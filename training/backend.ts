@@ -54,7 +54,7 @@ const AUTO = 'auto';
 /** What takes the place of no other backend: it must be asked for. */
 const ONLY_BY_NAME = ['tensorflow'];
 
-/** What a run can ask for: 'auto', the fastest that starts, or one of the backends. */
+/** What a run can ask for: 'auto', the fastest that starts but for those, or one of the backends. */
 export const BACKENDS = [AUTO, ...Object.keys(STARTERS)];
 
 /** Where Linux shows a GPU: a display driver, NVIDIA's own, and that of Windows below it. */

@@ -109,7 +109,7 @@ const OPTIONS: Record<string, Row[]> = {
     ['--seed <n>', 'the same seed gives the same run', {...count(0), default: 0}],
     [
       '--backend <name>',
-      "where to compute; 'auto' is the fastest that starts",
+      "where to compute; 'auto' is the fastest that starts, tensorflow aside",
       {choices: BACKENDS, default: BACKENDS[0]},
     ],
     [

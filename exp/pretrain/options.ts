@@ -161,7 +161,7 @@ const OPTIONS: Record<string, Row[]> = {
     ['--bf16', 'the same: there is one half precision'],
     [
       '--backend <name>',
-      "where to compute; 'auto' is the fastest that starts",
+      "where to compute; 'auto' is the fastest that starts, tensorflow aside",
       {choices: BACKENDS, default: BACKENDS[0]},
     ],
     ['--allow-software', 'let webgpu be software, such as SwiftShader'],
