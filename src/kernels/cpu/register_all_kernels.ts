@@ -11,6 +11,7 @@ import {dsdConfig} from './Dsd';
 import {embeddingConfig} from './Embedding';
 import {embeddingGradConfig} from './EmbeddingGrad';
 import {gatherConfig, weightedGatherConfig} from './Gather';
+import {globalNormConfig} from './GlobalNorm';
 import {groupedMatMulConfig} from './GroupedMatMul';
 import {histogramConfig} from './Histogram';
 import {layerNormConfig} from './LayerNorm';
@@ -47,6 +48,7 @@ registerKernels([
   embeddingConfig,
   embeddingGradConfig,
   gatherConfig,
+  globalNormConfig,
   groupedMatMulConfig,
   histogramConfig,
   layerNormConfig,

@@ -133,6 +133,7 @@ export interface Assembly {
     out: Address,
   ): void;
   softmaxSums(rows: number, size: number, x: Address, sums: Address, largest: Address): void;
+  sumOfSquares(size: number, x: Address): number;
   sortByDigit(
     size: number,
     shift: number,

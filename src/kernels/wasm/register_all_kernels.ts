@@ -12,6 +12,7 @@ import {dsdConfig} from './Dsd';
 import {embeddingConfig} from './Embedding';
 import {embeddingGradConfig} from './EmbeddingGrad';
 import {gatherConfig, weightedGatherConfig} from './Gather';
+import {globalNormConfig} from './GlobalNorm';
 import {groupedMatMulConfig} from './GroupedMatMul';
 import {histogramConfig} from './Histogram';
 import {layerNormConfig} from './LayerNorm';
@@ -49,6 +50,7 @@ registerKernels([
   embeddingConfig,
   embeddingGradConfig,
   gatherConfig,
+  globalNormConfig,
   groupedMatMulConfig,
   histogramConfig,
   layerNormConfig,

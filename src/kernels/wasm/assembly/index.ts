@@ -7,3 +7,4 @@ export {dotRows, pullRows, pushAddRows, pushRows} from './indexed_rows';
 export {layerNorm, layerNormGammaGrad, layerNormGrad} from './layer_norm';
 export {causalSoftmax, causalSoftmaxGrad, scaledExponentials, softmaxSums} from './softmax';
 export {sortByDigit} from './sort';
+export {sumOfSquares} from './sum_of_squares';
