@@ -6,7 +6,7 @@ import {build, createServer} from 'vite';
 const root = join(dirname(fileURLToPath(import.meta.url)), '../web');
 /** Bundled, since it imports a source, whose own imports have no extension, of which Vite warns. */
 process.env.VITE_CONFIG_NATIVE_IGNORE_WARNING = 'true';
-const config = {root, configFile: join(root, 'vite.config.ts'), configLoader: 'bundle'};
+export const config = {root, configFile: join(root, 'vite.config.ts'), configLoader: 'bundle'};
 
 /** Builds the static site into dist/web, or into another folder. */
 export async function buildWeb(folder) {

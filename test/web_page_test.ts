@@ -197,9 +197,9 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
   test('goes on where the storage is full, and keeps what is there', async () => {
     visit = await site.visit();
     const {page} = visit;
-    await visit.choose({...quick, steps: 400});
+    await visit.choose({...quick, steps: 120});
     await visit.press('Train');
-    await visit.waitForStep(60);
+    await visit.waitForStep(30);
     // As a storage that is full answers, which cannot be had here.
     await page.workers()[0].evaluate(
       `IDBObjectStore.prototype.put = () => {
@@ -215,7 +215,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await visit.waitForState('Finished');
     const kept = await visit.step();
     expect(kept).toBeGreaterThan(0);
-    expect(kept).toBeLessThan(400);
+    expect(kept).toBeLessThan(120);
     expect(await visit.write('The whale')).not.toBe('');
   });
 

@@ -1,3 +1,4 @@
+import {useEffect, useRef} from 'preact/hooks';
 import {formatDuration, formatPerplexity} from '../../../training/format';
 import {downloadWeights, isAtHand, nameOf, pause, train} from '../actions';
 import {BACKEND_LABELS, type BackendName} from '../backend_report';
@@ -26,12 +27,19 @@ function SelectedRun({view}: {view: RunView}) {
   const {settings, state, step} = run;
   const summary = summarize(view.records.value, settings);
   const where = run.backend == null ? '' : ` · ${BACKEND_LABELS[run.backend as BackendName]}`;
+  const title = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // On a phone the form is above, and fills the window.
+    if (state === 'training') {
+      title.current!.scrollIntoView({block: 'nearest'});
+    }
+  }, []);
   const preparing = state === 'training' && summary.loss == null;
   return (
     <section class="card run" aria-labelledby="run-title">
       <div class="run-head">
         <div>
-          <h2 id="run-title">
+          <h2 id="run-title" ref={title}>
             <i class="swatch" style={{background: `var(--run-${runColor(run)})`}} />
             {nameOf(view)}
             <span class={`state ${state}`} role="status">

@@ -3,6 +3,8 @@ import {isAtHand, isWriting, nameOf, write, writing} from '../actions';
 import {BUILT_IN_TEXT} from '../sample_text';
 import {backend, selected} from '../state';
 
+/** A model that knows little yet likes empty lines. */
+const MANY_LINES = /\n\s*\n/g;
 const LENGTHS = [50, 100, 200, 400];
 
 /** What the model writes after a prompt. */
@@ -71,7 +73,7 @@ export function WritingCard() {
       ) : (
         <blockquote class="written" aria-live="polite" aria-busy={isWriting.value}>
           <b>{written.prompt}</b>
-          {written.text}
+          {written.text.replace(MANY_LINES, '\n\n')}
         </blockquote>
       )}
     </section>

@@ -84,12 +84,14 @@ function findWebGL(): Finding {
     return {missing: 'this browser has no WebGL2'};
   }
   const info = gl.getExtension('WEBGL_debug_renderer_info');
-  const device = String(gl.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
+  const renderer = String(gl.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
+  // 'ANGLE (vendor, device (version), driver)'
+  const device = /^ANGLE \([^,]*, ([^,(]+)/.exec(renderer)?.[1].trim() ?? renderer;
   const canRender = gl.getExtension('EXT_color_buffer_float') != null;
   // A browser has few contexts to give.
   gl.getExtension('WEBGL_lose_context')?.loseContext();
   return canRender
-    ? {device, software: isSoftware(device)}
+    ? {device, software: isSoftware(renderer)}
     : {missing: `${device} does not render float32`};
 }
 
