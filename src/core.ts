@@ -55,7 +55,11 @@ export type {ActivationName, Precision} from './kernel_names';
 export {AdafactorOptimizer, type AdafactorConfig} from '../training/optimizers/adafactor';
 export {AdamWOptimizer, type AdamWConfig} from '../training/optimizers/adamw';
 export {globalNorm} from '../ops/global_norm';
-export type {TrainingOptimizerConfig} from '../training/optimizers/training_optimizer';
+export {
+  type ParameterUpdate,
+  TrainingOptimizer,
+  type TrainingOptimizerConfig,
+} from '../training/optimizers/training_optimizer';
 export {
   type DecayStyle,
   learningRateAt,
