@@ -47,6 +47,8 @@ export interface Measurement {
 
 export interface Result extends Pick<Comparison, 'title' | 'shapes' | 'highlights'> {
   measurements: Measurement[];
+  /** Whether the first is what the others are compared with. Default true. */
+  hasBaseline?: boolean;
 }
 
 export interface Effort {

@@ -51,7 +51,7 @@ export function plotReport({benchmark, machine, results}: Report): string {
       label: {show: true, position: 'right'},
       data: rate(result).values.map((value, row) => ({
         value: Number(value.toPrecision(3)),
-        itemStyle: {color: row === 0 ? BASELINE_COLOR : COLOR},
+        itemStyle: {color: row === 0 && result.hasBaseline !== false ? BASELINE_COLOR : COLOR},
       })),
     })),
   });

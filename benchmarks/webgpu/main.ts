@@ -10,6 +10,7 @@ import {setupWebGPU} from '../../src/webgpu';
 import {denseLayer, dmoeLayer} from './layer';
 import {trainModel, trainTfjsModel} from './language_model';
 import {finish, gpu, values} from './measure';
+import {plotRows} from './plot';
 import {tune} from './tune';
 import {
   denseProducts,
@@ -26,6 +27,7 @@ interface Options {
   software: boolean;
   only: string;
   out?: string;
+  plot?: string;
   scale: number;
   batch: number;
   checks: boolean;
@@ -37,6 +39,7 @@ const {
   software,
   only,
   out,
+  plot,
   scale,
   batch,
   checks,
@@ -54,6 +57,7 @@ const {
   .option('--tune', 'find the fastest tiles, write them to the table of tiles, and end', false)
   .option('--only <regex>', 'only the sections whose name matches', '')
   .option('--out <path>', 'where the JSON goes')
+  .option('--plot <path>', 'where an SVG of it goes')
   .addOption(
     new Option('--batch <n>', 'sequences a step of the models').default(8).argParser(Number),
   )
@@ -198,6 +202,10 @@ console.log(
 if (out != null) {
   mkdirSync(dirname(out), {recursive: true});
   writeFileSync(out, `${JSON.stringify({...setup, tfjs: tf.version_core, rows}, null, 2)}\n`);
+}
+if (plot != null) {
+  mkdirSync(dirname(plot), {recursive: true});
+  writeFileSync(plot, plotRows(setup.adapter, new Date().toISOString(), rows));
 }
 setup.dispose();
 process.exit(0);
