@@ -60,15 +60,19 @@ export async function train(run: PretrainRun): Promise<TrainingResult> {
   }
 }
 
-/** What makes a run another run. What is only looked at more or less often does not. */
+/**
+ * What makes a run another run. What is only looked at more or less often does not, and neither does the
+ * size of a micro-batch: it may have to be smaller where memory has run out.
+ */
 function runConfig(options: Options, model: LanguageModelConfig, data: PretrainData): RunConfig {
-  const {microBatchSize, globalBatchSize, trainIters, seed, split} = options;
+  const {microBatchSize, globalBatchSize = microBatchSize, trainIters, seed, split} = options;
   const {optimizer, lr, minLr, lrDecayStyle, lrDecayIters, lrWarmupFraction, lrWarmupIters} =
     options;
   const {weightDecay, adamBeta1, adamBeta2, adamEps, clipGrad, fp16, bf16} = options;
+  const {moe, ...dense} = model;
   return {
-    model,
-    ...{microBatchSize, globalBatchSize, trainIters, seed},
+    ...{...dense, ...moe},
+    ...{globalBatchSize, trainIters, seed},
     ...{optimizer, lr, minLr, lrDecayStyle, lrDecayIters, lrWarmupFraction, lrWarmupIters},
     ...{weightDecay, adamBeta1, adamBeta2, adamEps, clipGrad, halfPrecision: fp16 ?? bf16},
     ...{split, data: data.identity},
