@@ -43,6 +43,36 @@ describe('progress without a terminal', () => {
   });
 });
 
+const FULL = {
+  ...{step: 20, loss: 4.5, seconds: 0.5, tokens: 1024, flops: 2e11, peakFlops: 4e12},
+  ...{loadBalancingLoss: 0.0123, routerZloss: 0.001, gradientNorm: 1.234, learningRate: 5e-4},
+  memoryBytes: 321e6,
+};
+
+describe('progress of all that is known', () => {
+  it('has it in one line, and the last that is known of the router', () => {
+    const output = stream(false);
+    const progress = createProgress('dMoE', 0, 40, output as never);
+    progress.step(FULL);
+    progress.step({...FULL, step: 40, loadBalancingLoss: undefined, routerZloss: undefined});
+    const details = (left: string) =>
+      'loss 4.500 · balance 0.0123 · z 0.0010 · grad 1.23 · lr 5.00e-4 · 2,048 tokens/s · ' +
+      `0.400 TFLOP/s (10.0 %) · 321 MB · ${left} left\n`;
+    expect(output.written[0]).toBe(`dMoE step 20/40 · ${details('10 s')}`);
+    expect(output.written[1]).toBe(`dMoE step 40/40 · ${details('0 s')}`);
+  });
+
+  it('leaves out what matters least where a terminal is narrow', () => {
+    const output = {...stream(true), columns: 100};
+    const progress = createProgress('dMoE', 0, 40, output as never);
+    progress.step(FULL);
+    progress.stop();
+    const text = output.written.join('');
+    expect(text).toContain('20/40 · loss 4.500 · grad 1.23 · 2,048 tokens/s · 10 s left');
+    expect(text).not.toContain('TFLOP/s');
+  });
+});
+
 describe('progress on a terminal', () => {
   it('is a bar with the loss, the speed and the time that is left', async () => {
     const output = stream(true);

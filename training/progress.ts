@@ -65,8 +65,11 @@ class RunningAverages {
     this.loss += weight * (report.loss - this.loss);
     this.seconds += weight * (report.seconds - this.seconds);
     this.tokens += weight * (report.tokens - this.tokens);
-    const {loadBalancingLoss, routerZloss} = this.last;
-    this.last = {loadBalancingLoss, routerZloss, ...report};
+    this.last = {
+      ...report,
+      loadBalancingLoss: report.loadBalancingLoss ?? this.last.loadBalancingLoss,
+      routerZloss: report.routerZloss ?? this.last.routerZloss,
+    };
   }
 
   /**
