@@ -87,8 +87,8 @@ describeEachBackend(
   'textures',
   () => {
     // Experts that end within a tile, one that is empty, and sizes that no tile divides.
-    const ENDS = [37, 37, 70, 129];
-    const [N, K, M] = [129, 67, 133];
+    const ENDS = [37, 37, 140, 259];
+    const [N, K, M] = [259, 67, 133];
 
     test.each([false, true])('tiles of products, transposeB %s', (transposeB) => {
       tf.tidy(() => {

@@ -7,7 +7,7 @@ import {
   type ActivationName,
 } from '../../kernel_names';
 import {activationFunction} from './activation_glsl';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 function activationProgram(activation: ActivationName): Program {
   return {
@@ -24,5 +24,5 @@ export const activationConfig = kernelConfig<ActivationInputs, ActivationAttrs, 
   Activation,
   'webgl',
   ({inputs: {x}, attrs: {activation}, backend}) =>
-    runProgram1(backend, activationProgram(activation), {inputs: {x}, shape: x.shape}),
+    runProgram(backend, activationProgram(activation), {inputs: {x}, shape: x.shape}),
 );

@@ -7,7 +7,7 @@ import {
   type ActivationName,
 } from '../../kernel_names';
 import {derivativeFunction} from './activation_glsl';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 function activationGradProgram(activation: ActivationName): Program {
   return {
@@ -25,5 +25,5 @@ export const activationGradConfig = kernelConfig<
   ActivationGradAttrs,
   MathBackendWebGL
 >(ActivationGrad, 'webgl', ({inputs: {x, dy}, attrs: {activation}, backend}) =>
-  runProgram1(backend, activationGradProgram(activation), {inputs: {x, dy}, shape: x.shape}),
+  runProgram(backend, activationGradProgram(activation), {inputs: {x, dy}, shape: x.shape}),
 );

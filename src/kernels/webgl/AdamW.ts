@@ -3,7 +3,7 @@ import {kernelConfig} from '../../kernel';
 import {AdamW, type AdamWAttrs, type AdamWInputs} from '../../kernel_names';
 import {adamWFactors} from '../shared/AdamW_impl';
 import {IS_NAN} from './nan_glsl';
-import {type Program, runProgram} from './program';
+import {type Program, runWithOutputs} from './program';
 
 /** The gradient, scaled; where the scale is not finite it only copies. */
 const SCALED_GRADIENT = `
@@ -51,7 +51,7 @@ export const adamWConfig = kernelConfig<AdamWInputs, AdamWAttrs, MathBackendWebG
   'webgl',
   ({inputs, attrs, backend}) => {
     const {beta1, beta2, epsilon} = attrs;
-    return runProgram(backend, adamWProgram(inputs.gradientScale != null), {
+    return runWithOutputs(backend, adamWProgram(inputs.gradientScale != null), {
       inputs: {...inputs},
       shape: inputs.value.shape,
       uniforms: {

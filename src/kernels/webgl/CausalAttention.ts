@@ -14,7 +14,7 @@ import {
   rowProducts,
 } from './attention';
 import {ADD_PRODUCT} from './product_glsl';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 function outputProgram(attention: Attention): Program {
   return {
@@ -46,7 +46,7 @@ export const causalAttentionConfig = kernelConfig<
     attention,
   );
   const probabilities = causalSoftmax(backend, CausalAttention, scores);
-  const y = runProgram1(backend, outputProgram(attention), {
+  const y = runProgram(backend, outputProgram(attention), {
     inputs: {probabilities, qkv},
     shape: [batch, length, hiddenSize],
     uniforms,

@@ -14,7 +14,7 @@ import {
   rowProducts,
 } from './attention';
 import {ADD_PRODUCT} from './product_glsl';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 // With p the probabilities and dp = dy v', scaled as the scores are: ds = p (dp - sum(p dp)) is the gradient
 // for q k', and so dq = ds k, dk = ds' q and dv = p' dy.
@@ -101,15 +101,15 @@ export const causalAttentionGradConfig = kernelConfig<
   const scores = rowProducts(backend, name, {left: qkv, right: qkv, part: 'keys'}, attention);
   const probabilities = causalSoftmax(backend, name, scores);
   const grads = rowProducts(backend, name, {left: dy, right: qkv, part: 'values'}, attention);
-  const means = runProgram1(backend, MEANS, {
+  const means = runProgram(backend, MEANS, {
     inputs: {probabilities, grads},
     shape: [batch * numHeads, length, 2],
   });
-  const scoreGrads = runProgram1(backend, SCORE_GRADS, {
+  const scoreGrads = runProgram(backend, SCORE_GRADS, {
     inputs: {probabilities, grads, means},
     shape,
   });
-  const dqkv = runProgram1(backend, inputGradProgram(attention), {
+  const dqkv = runProgram(backend, inputGradProgram(attention), {
     inputs: {probabilities, scoreGrads, qkv, dy},
     shape: qkv.shape,
     uniforms,

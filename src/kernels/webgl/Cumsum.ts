@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {Cumsum, type CumsumAttrs, type CumsumInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 /** How many sums a pass adds up: after n passes an element holds those of TERMS ** n. */
 const TERMS = 16;
@@ -33,7 +33,7 @@ export const cumsumConfig = kernelConfig<CumsumInputs, CumsumAttrs, MathBackendW
     const length = x.shape[x.shape.length - 1];
     let sum = x;
     for (let stride = 1; stride === 1 || stride < length; stride *= TERMS) {
-      const next = runProgram1(backend, PROGRAM, {
+      const next = runProgram(backend, PROGRAM, {
         inputs: {x: sum},
         shape: x.shape,
         dtype: 'int32',

@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {DenseToSparse, type DenseToSparseAttrs, type DenseToSparseInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 function program(blockSize: number): Program {
   return {
@@ -35,7 +35,7 @@ export const denseToSparseConfig = kernelConfig<
     attrs: {sparseRows, sparseColumns, blockSize},
     backend,
   }) =>
-    runProgram1(backend, program(blockSize), {
+    runProgram(backend, program(blockSize), {
       inputs: {x, rows, columns},
       shape: [rows.shape[0], blockSize, blockSize],
       uniforms: {blockRows: sparseRows / blockSize, blockColumns: sparseColumns / blockSize},

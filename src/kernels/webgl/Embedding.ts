@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {Embedding, type EmbeddingInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 const PROGRAM: Program = {
   name: Embedding,
@@ -20,7 +20,7 @@ export const embeddingConfig = kernelConfig<EmbeddingInputs, object, MathBackend
   Embedding,
   'webgl',
   ({inputs: {table, indices}, backend}) =>
-    runProgram1(backend, PROGRAM, {
+    runProgram(backend, PROGRAM, {
       inputs: {table, indices},
       shape: [indices.shape[0], table.shape[1]],
     }),

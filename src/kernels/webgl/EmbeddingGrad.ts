@@ -2,7 +2,7 @@ import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {EmbeddingGrad, type EmbeddingGradAttrs, type EmbeddingGradInputs} from '../../kernel_names';
 import {mergeSort} from './merge_sort';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 import {runStarts} from './run_starts';
 
 /** Every row of the table sums the rows of dy with its index, which sorting has brought together. */
@@ -32,7 +32,7 @@ export const embeddingGradConfig = kernelConfig<
 >(EmbeddingGrad, 'webgl', ({inputs: {dy, indices}, attrs: {vocabSize}, backend}) => {
   const [sorted, positions] = mergeSort(backend, EmbeddingGrad, indices, 32);
   const starts = runStarts(backend, EmbeddingGrad, sorted, vocabSize + 1);
-  const dtable = runProgram1(backend, PROGRAM, {
+  const dtable = runProgram(backend, PROGRAM, {
     inputs: {dy, positions, starts},
     shape: [vocabSize, dy.shape[1]],
   });

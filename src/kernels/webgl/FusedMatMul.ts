@@ -7,7 +7,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import {kernelConfig} from '../../kernel';
 import {denseMatMul} from './dense_matmul';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 const NEGATIVE = 'lessThan(x, vec4(0.0))';
 
@@ -38,7 +38,7 @@ export const fusedMatMulConfig = kernelConfig<
     return product;
   }
   const slopes = activation === 'prelu' ? preluActivationWeights : undefined;
-  const result = runProgram1(backend, epilogueProgram(code, bias, slopes), {
+  const result = runProgram(backend, epilogueProgram(code, bias, slopes), {
     inputs: {product, ...(bias && {bias}), ...(slopes && {slopes})},
     shape: product.shape,
     uniforms: {alpha},

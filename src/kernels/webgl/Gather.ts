@@ -4,7 +4,7 @@ import {kernelConfig} from '../../kernel';
 import {Gather, type GatherAttrs, type GatherInputs, WeightedGather} from '../../kernel_names';
 import {routedShape} from '../shared/permutation';
 import {copyOfRow} from './permutation';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 function gatherProgram(name: string, isWeighted: boolean): Program {
   return {
@@ -36,7 +36,7 @@ function gatherKernel(name: string) {
     backend: MathBackendWebGL;
   }): TensorInfo => {
     const copies = copyOfRow(backend, name, index, attrs);
-    const y = runProgram1(backend, gatherProgram(name, weights != null), {
+    const y = runProgram(backend, gatherProgram(name, weights != null), {
       inputs: {x, copies, ...(weights && {weights})},
       shape: routedShape(attrs, index.bins.shape[0], x.shape[x.shape.length - 1]),
       uniforms: {topK: attrs.topK},

@@ -2,7 +2,7 @@ import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {util} from '@tensorflow/tfjs-core';
 import {kernelConfig} from '../../kernel';
 import {Histogram, type HistogramAttrs, type HistogramInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 import {assertCountable} from './textures';
 
 /** Element [row, part, value] is how often a value occurs in a part of its row. */
@@ -45,13 +45,13 @@ export const histogramConfig = kernelConfig<HistogramInputs, HistogramAttrs, Mat
     // As many parts as a part has elements, so that both programs take as long.
     const partSize = Math.max(1, Math.ceil(Math.sqrt(size)));
     const numParts = Math.ceil(size / partSize);
-    const parts = runProgram1(backend, COUNT_PARTS, {
+    const parts = runProgram(backend, COUNT_PARTS, {
       inputs: {x},
       shape: [util.sizeFromShape(shape) * numParts],
       dtype: 'int32',
       uniforms: {size, partSize, numParts, maximum: max},
     });
-    const counts = runProgram1(backend, ADD_PARTS, {
+    const counts = runProgram(backend, ADD_PARTS, {
       inputs: {parts},
       shape,
       dtype: 'int32',

@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {LayerNorm, type LayerNormAttrs, type LayerNormInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 import {NORMALIZE, rowStatistics} from './row_statistics';
 
 const PROGRAM: Program = {
@@ -20,7 +20,7 @@ export const layerNormConfig = kernelConfig<LayerNormInputs, LayerNormAttrs, Mat
   'webgl',
   ({inputs: {x, gamma, beta}, attrs: {epsilon}, backend}) => {
     const statistics = rowStatistics(backend, LayerNorm, x, epsilon);
-    const y = runProgram1(backend, PROGRAM, {
+    const y = runProgram(backend, PROGRAM, {
       inputs: {x, statistics, gamma, beta},
       shape: x.shape,
     });

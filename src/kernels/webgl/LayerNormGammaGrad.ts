@@ -5,7 +5,7 @@ import {
   type LayerNormGammaGradAttrs,
   type LayerNormGammaGradInputs,
 } from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 import {NORMALIZE, rowStatistics} from './row_statistics';
 
 /** Row `part` of the parts is the sum over some rows of x. */
@@ -55,12 +55,12 @@ export const layerNormGammaGradConfig = kernelConfig<
   // As many parts as a part has texels, so that both programs take as long.
   const rowTexels = Math.ceil(rows / 2);
   const partTexels = Math.max(1, Math.ceil(Math.sqrt(rowTexels)));
-  const parts = runProgram1(backend, partsProgram(rows), {
+  const parts = runProgram(backend, partsProgram(rows), {
     inputs: {x, statistics, dy},
     shape: [Math.ceil(rowTexels / partTexels), columns],
     uniforms: {partTexels},
   });
-  const dgamma = runProgram1(backend, ADD_PARTS, {inputs: {parts}, shape: [columns]});
+  const dgamma = runProgram(backend, ADD_PARTS, {inputs: {parts}, shape: [columns]});
   [statistics, parts].forEach((t) => backend.disposeIntermediateTensorInfo(t));
   return dgamma;
 });

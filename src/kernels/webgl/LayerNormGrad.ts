@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {LayerNormGrad, type LayerNormGradAttrs, type LayerNormGradInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 import {NORMALIZE, rowStatistics, sumOfRows} from './row_statistics';
 
 // With g = gamma dy and n the normalized row: dx = (g - mean(g) - n mean(g n)) scale.
@@ -51,11 +51,11 @@ export const layerNormGradConfig = kernelConfig<
 >(LayerNormGrad, 'webgl', ({inputs, attrs: {epsilon}, backend}) => {
   const [rows, columns] = inputs.x.shape;
   const statistics = rowStatistics(backend, LayerNormGrad, inputs.x, epsilon);
-  const means = runProgram1(backend, meansProgram(columns), {
+  const means = runProgram(backend, meansProgram(columns), {
     inputs: {...inputs, statistics},
     shape: [rows, 2],
   });
-  const dx = runProgram1(backend, PROGRAM, {
+  const dx = runProgram(backend, PROGRAM, {
     inputs: {...inputs, statistics, means},
     shape: [rows, columns],
   });

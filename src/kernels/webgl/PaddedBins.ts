@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {PaddedBins, type PaddedBinsAttrs, type PaddedBinsInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 import {ROUND_UP} from './round_up_glsl';
 
 /** Every bin sums all up to its own: there are few. */
@@ -24,7 +24,7 @@ export const paddedBinsConfig = kernelConfig<PaddedBinsInputs, PaddedBinsAttrs, 
   PaddedBins,
   'webgl',
   ({inputs: {tokensPerExpert}, attrs: {blockSize}, backend}) =>
-    runProgram1(backend, PROGRAM, {
+    runProgram(backend, PROGRAM, {
       inputs: {counts: tokensPerExpert},
       shape: tokensPerExpert.shape,
       dtype: 'int32',

@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {Replicate, type ReplicateAttrs, type ReplicateInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 import {upperBound} from './search_glsl';
 
 const PROGRAM: Program = {
@@ -21,7 +21,7 @@ export const replicateConfig = kernelConfig<ReplicateInputs, ReplicateAttrs, Mat
   Replicate,
   'webgl',
   ({inputs: {x, bins}, attrs: {numOutputs}, backend}) =>
-    runProgram1(backend, PROGRAM, {
+    runProgram(backend, PROGRAM, {
       inputs: {x, bins},
       shape: [...x.shape.slice(0, -1), numOutputs],
       dtype: x.dtype as 'float32' | 'int32',

@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {ReplicateGrad, type ReplicateGradAttrs, type ReplicateGradInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 import {beginOf} from './search_glsl';
 
 const PROGRAM: Program = {
@@ -25,7 +25,7 @@ export const replicateGradConfig = kernelConfig<
   ReplicateGradAttrs,
   MathBackendWebGL
 >(ReplicateGrad, 'webgl', ({inputs: {dy, bins}, attrs: {numOutputs}, backend}) =>
-  runProgram1(backend, PROGRAM, {
+  runProgram(backend, PROGRAM, {
     inputs: {dy, bins},
     shape: [...dy.shape.slice(0, -1), bins.shape[0]],
     uniforms: {numOutputs},

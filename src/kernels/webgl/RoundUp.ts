@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {RoundUp, type RoundUpAttrs, type RoundUpInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 import {ROUND_UP} from './round_up_glsl';
 
 const PROGRAM: Program = {
@@ -18,7 +18,7 @@ export const roundUpConfig = kernelConfig<RoundUpInputs, RoundUpAttrs, MathBacke
   RoundUp,
   'webgl',
   ({inputs: {x}, attrs: {multiple}, backend}) =>
-    runProgram1(backend, PROGRAM, {
+    runProgram(backend, PROGRAM, {
       inputs: {x},
       shape: x.shape,
       dtype: 'int32',

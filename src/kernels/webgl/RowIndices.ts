@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {RowIndices, type RowIndicesAttrs, type RowIndicesInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 import {upperBound} from './search_glsl';
 
 const PROGRAM: Program = {
@@ -19,5 +19,5 @@ export const rowIndicesConfig = kernelConfig<RowIndicesInputs, RowIndicesAttrs, 
   RowIndices,
   'webgl',
   ({inputs: {offsets}, attrs: {numBlocks}, backend}) =>
-    runProgram1(backend, PROGRAM, {inputs: {offsets}, shape: [numBlocks], dtype: 'int32'}),
+    runProgram(backend, PROGRAM, {inputs: {offsets}, shape: [numBlocks], dtype: 'int32'}),
 );

@@ -3,7 +3,7 @@ import type {TensorInfo} from '@tensorflow/tfjs-core';
 import {kernelConfig} from '../../kernel';
 import {Scatter, type ScatterAttrs, type ScatterInputs, WeightedScatter} from '../../kernel_names';
 import {rowOfCopy} from './permutation';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 /** Every token gathers its own copies, in their order. */
 function scatterProgram(name: string, isWeighted: boolean): Program {
@@ -39,7 +39,7 @@ function scatterKernel(name: string) {
     backend: MathBackendWebGL;
   }): TensorInfo => {
     const rows = rowOfCopy(backend, name, index, attrs);
-    const y = runProgram1(backend, scatterProgram(name, weights != null), {
+    const y = runProgram(backend, scatterProgram(name, weights != null), {
       inputs: {x, rows, ...(weights && {weights})},
       shape: [index.indices.shape[0] / attrs.topK, x.shape[x.shape.length - 1]],
       uniforms: {topK: attrs.topK},

@@ -6,7 +6,7 @@ import {
   type ScatterWeightsGradInputs,
 } from '../../kernel_names';
 import {rowOfCopy} from './permutation';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 function weightsGradProgram(columns: number): Program {
   const last = 'x_columnTexels - 1';
@@ -35,7 +35,7 @@ export const scatterWeightsGradConfig = kernelConfig<
   MathBackendWebGL
 >(ScatterWeightsGrad, 'webgl', ({inputs: {x, dy, ...index}, attrs, backend}) => {
   const rows = rowOfCopy(backend, ScatterWeightsGrad, index, attrs);
-  const weightsGrad = runProgram1(backend, weightsGradProgram(dy.shape[1]), {
+  const weightsGrad = runProgram(backend, weightsGradProgram(dy.shape[1]), {
     inputs: {x, dy, rows},
     shape: index.indices.shape,
     uniforms: {topK: attrs.topK},

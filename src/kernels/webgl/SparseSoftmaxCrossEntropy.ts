@@ -2,7 +2,7 @@ import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {SparseSoftmaxCrossEntropy, type SparseSoftmaxCrossEntropyInputs} from '../../kernel_names';
 import {EXPONENTIAL} from './nan_glsl';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 const SUMS = `
   ${EXPONENTIAL}
@@ -71,12 +71,12 @@ export const sparseSoftmaxCrossEntropyConfig = kernelConfig<
   // As many parts as a part has texels, so that both programs take as long.
   const columnTexels = Math.ceil(vocabSize / 2);
   const partTexels = Math.max(1, Math.ceil(Math.sqrt(columnTexels)));
-  const parts = runProgram1(backend, partsProgram(vocabSize), {
+  const parts = runProgram(backend, partsProgram(vocabSize), {
     inputs: {logits},
     shape: [numRows, 2 * Math.ceil(columnTexels / partTexels)],
     uniforms: {partTexels},
   });
-  const losses = runProgram1(backend, LOSSES, {inputs: {logits, labels, parts}, shape: [numRows]});
+  const losses = runProgram(backend, LOSSES, {inputs: {logits, labels, parts}, shape: [numRows]});
   backend.disposeIntermediateTensorInfo(parts);
   return losses;
 });

@@ -5,7 +5,7 @@ import {
   type SparseSoftmaxCrossEntropyGradInputs,
 } from '../../kernel_names';
 import {EXPONENTIAL} from './nan_glsl';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 const PROGRAM: Program = {
   name: SparseSoftmaxCrossEntropyGrad,
@@ -36,5 +36,5 @@ export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
   object,
   MathBackendWebGL
 >(SparseSoftmaxCrossEntropyGrad, 'webgl', ({inputs: {logits, labels, losses, dy}, backend}) =>
-  runProgram1(backend, PROGRAM, {inputs: {logits, labels, losses, dy}, shape: logits.shape}),
+  runProgram(backend, PROGRAM, {inputs: {logits, labels, losses, dy}, shape: logits.shape}),
 );

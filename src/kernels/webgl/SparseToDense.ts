@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {SparseToDense, type SparseToDenseAttrs, type SparseToDenseInputs} from '../../kernel_names';
-import {invertIndex, type PointsProgram, type Program, runProgram1} from './program';
+import {invertIndex, type PointsProgram, type Program, runProgram} from './program';
 
 /** Which block lies where in the matrix. */
 const BLOCK_AT: PointsProgram = {
@@ -64,7 +64,7 @@ export const sparseToDenseConfig = kernelConfig<
       size: blockRows * blockColumns,
       uniforms: {blockRows, blockColumns},
     });
-    const dense = runProgram1(backend, PROGRAM, {
+    const dense = runProgram(backend, PROGRAM, {
       inputs: {values, blockAt},
       shape: [sparseRows, sparseColumns],
       uniforms: {blockSize, blockColumns},

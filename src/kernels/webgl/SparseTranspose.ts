@@ -6,7 +6,7 @@ import {
   type SparseTransposeInputs,
 } from '../../kernel_names';
 import {mergeSort} from './merge_sort';
-import {type Program, runProgram, runProgram1} from './program';
+import {type Program, runWithOutputs, runProgram} from './program';
 import {runStarts} from './run_starts';
 
 /** What the blocks are sorted by: the column, with the unused ones after all others. */
@@ -44,14 +44,14 @@ export const sparseTransposeConfig = kernelConfig<
   ({inputs: {rowIndices: rows, columnIndices: columns}, attrs: {blockColumns}, backend}) => {
     const shape = columns.shape;
     const uniforms = {blockColumns};
-    const column = runProgram1(backend, COLUMNS, {
+    const column = runProgram(backend, COLUMNS, {
       inputs: {rows, columns},
       shape,
       dtype: 'int32',
       uniforms,
     });
     const [sorted, blocks] = mergeSort(backend, SparseTranspose, column, 32);
-    const [columnIndicesT, blockOffsetsT] = runProgram(backend, INDEX, {
+    const [columnIndicesT, blockOffsetsT] = runWithOutputs(backend, INDEX, {
       inputs: {rows, sorted, blocks},
       shape,
       dtype: 'int32',

@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {TakeAlongRows, type TakeAlongRowsAttrs, type TakeAlongRowsInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 const PROGRAM: Program = {
   name: TakeAlongRows,
@@ -17,7 +17,7 @@ export const takeAlongRowsConfig = kernelConfig<
   TakeAlongRowsAttrs,
   MathBackendWebGL
 >(TakeAlongRows, 'webgl', ({inputs: {x, indices}, backend}) =>
-  runProgram1(backend, PROGRAM, {
+  runProgram(backend, PROGRAM, {
     inputs: {x, indices},
     shape: indices.shape,
     uniforms: {k: indices.shape[1]},

@@ -5,7 +5,7 @@ import {
   type TakeAlongRowsGradAttrs,
   type TakeAlongRowsGradInputs,
 } from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 const PROGRAM: Program = {
   name: TakeAlongRowsGrad,
@@ -29,7 +29,7 @@ export const takeAlongRowsGradConfig = kernelConfig<
   TakeAlongRowsGradAttrs,
   MathBackendWebGL
 >(TakeAlongRowsGrad, 'webgl', ({inputs: {dy, indices}, attrs: {numColumns}, backend}) =>
-  runProgram1(backend, PROGRAM, {
+  runProgram(backend, PROGRAM, {
     inputs: {dy, indices},
     shape: [indices.shape[0], numColumns],
     uniforms: {k: indices.shape[1]},

@@ -2,7 +2,7 @@ import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {TopKIndices, type TopKIndicesAttrs, type TopKIndicesInputs} from '../../kernel_names';
 import {IS_NAN} from './nan_glsl';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 /** The j-th largest is the largest of those after the one before it: j + 1 passes over the row. */
 const PROGRAM: Program = {
@@ -47,7 +47,7 @@ export const topKIndicesConfig = kernelConfig<
   TopKIndicesAttrs,
   MathBackendWebGL
 >(TopKIndices, 'webgl', ({inputs: {x}, attrs: {k}, backend}) =>
-  runProgram1(backend, PROGRAM, {
+  runProgram(backend, PROGRAM, {
     inputs: {x},
     shape: [x.shape[0], k],
     dtype: 'int32',

@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {Topology, type TopologyAttrs, type TopologyInputs} from '../../kernel_names';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 import {upperBound} from './search_glsl';
 
 const PROGRAM: Program = {
@@ -21,7 +21,7 @@ export const topologyConfig = kernelConfig<TopologyInputs, TopologyAttrs, MathBa
   Topology,
   'webgl',
   ({inputs: {paddedBins}, attrs: {blockSize, blockRows, blocksPerRow}, backend}) =>
-    runProgram1(backend, PROGRAM, {
+    runProgram(backend, PROGRAM, {
       inputs: {bins: paddedBins},
       shape: [blockRows * blocksPerRow],
       dtype: 'int32',

@@ -1,6 +1,6 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
-import {runProgram1} from './program';
+import {runProgram} from './program';
 
 /** Bins [E] in which a search finds its way: one that ends before it begins is empty, and ends there. */
 export function ascendingBins(
@@ -8,7 +8,7 @@ export function ascendingBins(
   kernelName: string,
   bins: TensorInfo,
 ): TensorInfo {
-  return runProgram1(
+  return runProgram(
     backend,
     {
       name: kernelName,

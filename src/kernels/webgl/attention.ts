@@ -5,7 +5,7 @@ import {type AttentionShape, attentionShape} from '../shared/CausalAttention_imp
 import {EXPONENTIAL} from './nan_glsl';
 import {ADD_PRODUCT} from './product_glsl';
 import {TRANSPOSED} from './product_tile';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 // Causal attention, in matrices [batch * numHeads, T, T] of which only what lies up to the diagonal is
 // computed. The heads lie side by side in qkv: where their size is odd, two columns of a texel may be of
@@ -86,7 +86,7 @@ export function rowProducts(
       }
       product = sum * scale;`,
   };
-  return runProgram1(backend, program, {inputs: {left, right}, shape: scoresShape, uniforms});
+  return runProgram(backend, program, {inputs: {left, right}, shape: scoresShape, uniforms});
 }
 
 /** Two rows of scores a fragment: the largest of each, and the inverse of the sum of what is left. */
@@ -112,7 +112,7 @@ export function causalSoftmax(
   scores: TensorInfo,
 ): TensorInfo {
   const [matrices, length] = scores.shape;
-  const statistics = runProgram1(
+  const statistics = runProgram(
     backend,
     {
       name,
@@ -124,7 +124,7 @@ export function causalSoftmax(
     },
     {inputs: {scores}, shape: [matrices, length, 2]},
   );
-  const probabilities = runProgram1(
+  const probabilities = runProgram(
     backend,
     {
       name,

@@ -31,11 +31,6 @@ export class Context {
     return compiled;
   }
 
-  /** How many programs were compiled. */
-  get numPrograms(): number {
-    return this.programs.size;
-  }
-
   /** Has the next run write these textures, all of one size. */
   drawTo(textures: readonly WebGLTexture[], width: number, height: number) {
     const {gl} = this;

@@ -1,6 +1,6 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
-import {type Program, runProgram} from './program';
+import {type Program, runWithOutputs} from './program';
 import {assertCountable} from './textures';
 
 // A stable merge sort in which every element of a merged run finds its source by itself: no histogram,
@@ -61,7 +61,7 @@ export function mergeSort(
   let pairs: TensorInfo[] = [];
   for (let run = 1; run === 1 || run < size; run *= 2) {
     const [sorted = keys, indices] = pairs;
-    const merged = runProgram(backend, mergeProgram(kernelName, run === 1), {
+    const merged = runWithOutputs(backend, mergeProgram(kernelName, run === 1), {
       inputs: run === 1 ? {keys} : {keys: sorted, indices},
       shape: [size],
       dtype: 'int32',

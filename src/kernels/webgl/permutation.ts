@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
 import type {PermutationAttrs, PermutationIndex} from '../../kernel_names';
-import {invertIndex, type Program, runProgram1} from './program';
+import {invertIndex, type Program, runProgram} from './program';
 import {beginOf, upperBound} from './search_glsl';
 
 // Which copy of a token lies in which row. Rows are counted as textures have them: of a binned layout,
@@ -65,7 +65,7 @@ export function copyOfRow(
     outputs: ['copy'],
     main: 'copy = float(copyOfRow(index));',
   };
-  return runProgram1(backend, program, {
+  return runProgram(backend, program, {
     inputs: {indices, bins, paddedBins},
     shape: [count],
     dtype: 'int32',

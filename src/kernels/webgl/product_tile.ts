@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
 import {matricesOf, numTexels} from './layout';
-import {type Program, type Run, runProgram, runProgram1} from './program';
+import {type Program, type Run, runWithOutputs, runProgram} from './program';
 
 // Products of matrices, texel by texel: 2 x 2 elements of one times 2 x 2 of the other. A fragment computes
 // a tile of several texels, each into a texture of its own, so that a texel which is read serves several
@@ -18,7 +18,7 @@ const ONE_TEXEL: Tile = {rows: 1, columns: 1};
 const LARGE: Tile = {rows: 2, columns: 2};
 
 /** From these sizes on, what a tile saves is more than what it costs to put tiles together. */
-const MIN_INNER_SIZE = 32;
+const MIN_INNER_SIZE = 64;
 const MIN_TEXELS = 1024;
 
 /** The tile for a product of this shape, with sums over about so many elements. */
@@ -198,9 +198,9 @@ export function runTiled(
   const tiled: Program = {...program, layout: 'packed', outputs};
   const {batch, rowTexels, columnTexels} = matricesOf(run.shape);
   if (outputs.length === 1) {
-    return runProgram1(backend, tiled, run);
+    return runProgram(backend, tiled, run);
   }
-  const tiles = runProgram(backend, tiled, {
+  const tiles = runWithOutputs(backend, tiled, {
     ...run,
     shape: [
       batch,
@@ -208,7 +208,7 @@ export function runTiled(
       2 * Math.ceil(columnTexels / tile.columns),
     ],
   });
-  const result = runProgram1(backend, joinProgram(program.name, tile), {
+  const result = runProgram(backend, joinProgram(program.name, tile), {
     inputs: Object.fromEntries(outputs.map((name, i) => [name, tiles[i]])),
     shape: run.shape,
   });

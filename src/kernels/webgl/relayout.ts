@@ -1,7 +1,7 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
 import type {Layout} from './layout';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 const PACK: Program = {
   name: 'pack',
@@ -34,7 +34,7 @@ export function relayout(
 ): TensorInfo {
   const {isPacked, shape: textureShape} = backend.texData.get(dataId);
   const run = (program: Program, x: TensorInfo, shape: number[]) =>
-    runProgram1(backend, program, {inputs: {x}, shape, dtype: dtype as 'float32' | 'int32'});
+    runProgram(backend, program, {inputs: {x}, shape, dtype: dtype as 'float32' | 'int32'});
   if (!isPacked) {
     return run(PACK, {dataId, shape, dtype}, shape);
   }

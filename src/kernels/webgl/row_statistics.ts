@@ -1,6 +1,6 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
-import {type Program, runProgram1} from './program';
+import {type Program, runProgram} from './program';
 
 /**
  * A sum over the columns of two rows at once, with the elements beyond an odd edge left out.
@@ -54,7 +54,7 @@ export function rowStatistics(
   epsilon: number,
 ): TensorInfo {
   const [rows, columns] = x.shape;
-  return runProgram1(backend, statisticsProgram(kernelName, columns), {
+  return runProgram(backend, statisticsProgram(kernelName, columns), {
     inputs: {x},
     shape: [rows, 2],
     uniforms: {epsilon},

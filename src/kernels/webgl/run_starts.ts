@@ -1,6 +1,6 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
-import {runProgram1} from './program';
+import {runProgram} from './program';
 import {upperBound} from './search_glsl';
 
 /** sorted [N], ascending -> [numValues]: where the elements of value i or more begin. */
@@ -10,7 +10,7 @@ export function runStarts(
   sorted: TensorInfo,
   numValues: number,
 ): TensorInfo {
-  return runProgram1(
+  return runProgram(
     backend,
     {
       name: kernelName,
