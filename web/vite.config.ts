@@ -92,6 +92,17 @@ export default defineConfig({
     contentSecurityPolicy(),
     precacheManifest(['icon.svg', 'manifest.webmanifest']),
   ],
+  optimizeDeps: {
+    // Else Vite finds those of the worker as it comes to them, and reloads the page in the middle of a run.
+    include: [
+      'core',
+      'layers',
+      'backend-cpu',
+      'backend-wasm',
+      'backend-webgl',
+      'backend-webgpu',
+    ].map((name) => `@tensorflow/tfjs-${name}`),
+  },
   worker: {format: 'es', plugins: () => [mobyDick()]},
   build: {
     outDir: '../dist/web',
