@@ -18,7 +18,7 @@ const ONE_TEXEL: Tile = {rows: 1, columns: 1};
 const LARGE: Tile = {rows: 2, columns: 2};
 
 /** From these sizes on, what a tile saves is more than what it costs to put tiles together. */
-const MIN_INNER_SIZE = 64;
+const MIN_INNER_SIZE = 32;
 const MIN_TEXELS = 1024;
 
 /** The tile for a product of this shape, with sums over about so many elements. */
