@@ -87,6 +87,7 @@ export default defineConfig({
   root: import.meta.dirname,
   // Relative, so that the page works from any folder.
   base: './',
+  cacheDir: '../node_modules/.vite',
   plugins: [
     mobyDick(),
     contentSecurityPolicy(),
