@@ -58,7 +58,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
   async function train(options: VisitOptions = {}) {
     visit = await site.visit(options);
     await visit.choose(quick);
-    await visit.press('Train');
+    await visit.train();
     await visit.waitForState('Finished');
     return visit;
   }
@@ -66,7 +66,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
   test('draws several runs over one another, and keeps them', async () => {
     const {page} = await train();
     await visit.choose({...quick, model: 'Dense'});
-    await visit.press('Train');
+    await visit.train();
     await visit.waitForState('Finished');
     const rows = page.locator('.runs tbody tr');
     expect(await rows.count()).toBe(2);
@@ -128,7 +128,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await context.setOffline(true);
     await page.reload();
     await visit.choose(quick);
-    await visit.press('Train');
+    await visit.train();
     await visit.waitForState('Finished');
     expect(visit.errors).toEqual([]);
   });
@@ -179,7 +179,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     });
     await page.getByText('characters.').waitFor();
     await visit.choose(quick);
-    await visit.press('Train');
+    await visit.train();
     await visit.waitForState('Finished');
     await page.getByText('Another text').click();
     await page.getByLabel('Text to look at').fill(attack);

@@ -74,6 +74,8 @@ export interface Choices {
   backend: string;
 }
 
+const POLL_MS = 50;
+
 /** One visitor's browser on the page. */
 export class Visit {
   readonly errors: string[];
@@ -113,14 +115,26 @@ export class Visit {
     return this.page.getByRole('button', {name: button, exact: true}).click();
   }
 
+  /** Begins a run, and waits until it is the one that is shown. */
+  async train() {
+    const title = this.page.locator('#run-title');
+    const before = (await title.count()) > 0 ? /Run \d+/.exec(await title.innerText())![0] : 'none';
+    await this.press('Train');
+    await title.filter({hasNotText: before}).waitFor();
+  }
+
   /** Waits until the selected run is so, and fails where it stops with a problem instead. */
   async waitForState(state: string) {
     const {page} = this;
-    const badge = page.locator('.run .state');
-    const stopped = badge.filter({hasText: state === 'Stopped' ? 'No such state' : 'Stopped'});
-    await badge.filter({hasText: state}).or(stopped).waitFor();
-    if ((await badge.innerText()) !== state) {
-      throw new Error(`the run stopped: ${await page.locator('.run .problem').innerText()}`);
+    for (;;) {
+      const found = await page.locator('.run .state').innerText();
+      if (found === state) {
+        return;
+      }
+      if (found === 'Stopped') {
+        throw new Error(`the run stopped: ${await page.locator('.run .problem').innerText()}`);
+      }
+      await page.waitForTimeout(POLL_MS);
     }
   }
 
