@@ -6,7 +6,7 @@ import {deviceState} from './device_state';
 import {resultType, rowsOfResult, runMatMul, vectorOf} from './matmul';
 import {deepestPanel} from './matmul_tiles';
 import {makeOutput} from './program';
-import {sparseSide} from './sparse_operand';
+import {sparseSide, usedBlocks} from './sparse_operand';
 
 /** The tiles of a block-column of op(b) sum over its blocks. */
 export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
@@ -61,13 +61,7 @@ export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
       outputs: {y},
       inputs: sparse.inputs,
       uniforms: {rows, stride: a.shape[1], columns, ...sparse.uniforms},
-      usedBlocks: {
-        values: {
-          columnIndices: index.columnIndices,
-          numColumns: sparseColumns / blockSize,
-          blockSize,
-        },
-      },
+      usedBlocks: usedBlocks(index, attrs),
       problem: {rows, columns: blockSize, depth: (values.shape[0] * blockSize) / lines},
       workgroups: (tile) => lines * rowTiles(tile.rows) * columnTiles(tile.columns),
       tileUniforms: (tile) => ({

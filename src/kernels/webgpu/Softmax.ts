@@ -2,7 +2,7 @@ import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
 import {kernelConfig} from '../../kernel';
 import {Softmax, type SoftmaxInputs} from '../../kernel_names';
-import {NAN, sumOf} from './float_wgsl';
+import {largestOf, NAN, sumOf} from './float_wgsl';
 import {makeOutput, type Program, runProgram} from './program';
 import {RowLanes} from './row_lanes';
 
@@ -11,7 +11,6 @@ function softmaxProgram(lanes: RowLanes): Program {
   const {type, workgroupSize} = lanes;
   const vector = type !== 'f32';
   const bits = vector ? 'vec4<u32>' : 'u32';
-  const largestOf = (v: string) => (vector ? `max(max(${v}.x, ${v}.y), max(${v}.z, ${v}.w))` : v);
   // Of large differences it is zero, in float32; they may be infinite.
   const term = `exp(max(logits[begin + at] - largest, ${type}(-104)))`;
   return {
@@ -35,7 +34,7 @@ function softmaxProgram(lanes: RowLanes): Program {
       ${lanes.each(`
         let x = logits[begin + at];
         let bits = bitcast<${bits}>(x) & ${bits}(0x7fffffffu);
-        mine = larger(mine, Largest(${largestOf('x')}, ${largestOf('bits')}));`)}
+        mine = larger(mine, Largest(${largestOf(type, 'x')}, ${largestOf(type, 'bits')}));`)}
       let found = largestOfRow(lane, mine);
       let largest = found.logit;
       var sum = 0.0;

@@ -1,7 +1,7 @@
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {kernelConfig} from '../../kernel';
 import {SparseSoftmaxCrossEntropy, type SparseSoftmaxCrossEntropyInputs} from '../../kernel_names';
-import {type FloatType, floatType, lengthOf, NAN, sumOf} from './float_wgsl';
+import {type FloatType, floatType, largestOf, lengthOf, NAN, sumOf} from './float_wgsl';
 import {makeOutput, type Program, runProgram} from './program';
 import {rowWorkgroupSize} from './workgroup_row';
 import {workgroupReduction} from './workgroup_reduction';
@@ -13,7 +13,6 @@ import {workgroupReduction} from './workgroup_reduction';
 function crossEntropyProgram(type: FloatType, workgroupSize: number): Program {
   const vector = type !== 'f32';
   const bits = vector ? 'vec4<u32>' : 'u32';
-  const largestOf = (v: string) => (vector ? `max(max(${v}.x, ${v}.y), max(${v}.z, ${v}.w))` : v);
   return {
     name: SparseSoftmaxCrossEntropy,
     variant: `${type} ${workgroupSize}`,
@@ -46,13 +45,13 @@ function crossEntropyProgram(type: FloatType, workgroupSize: number): Program {
       for (var at = lane; at < uniforms.length; at += ${workgroupSize}u) {
         let x = logits[begin + at];
         mostBits = max(mostBits, bitcast<${bits}>(x) & ${bits}(0x7fffffffu));
-        let newLargest = max(largest, ${largestOf('x')});
+        let newLargest = max(largest, ${largestOf(type, 'x')});
         let terms = exp(max(x - newLargest, ${type}(-104)));
         sum = sum * expBelow(largest - newLargest) + ${sumOf(type, 'terms')};
         largest = newLargest;
       }
       // The bits of NaN are above those of infinity.
-      let hasNan = select(0.0, 1.0, ${largestOf('mostBits')} > 0x7f800000u);
+      let hasNan = select(0.0, 1.0, ${largestOf(type, 'mostBits')} > 0x7f800000u);
       let row = combineLanes(lane, State(largest, sum, hasNan));
       if (lane == 0u) {
         let label = labels[group];

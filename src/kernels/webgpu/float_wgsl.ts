@@ -29,6 +29,11 @@ export function isNotFinite(type: FloatType, value: string): string {
 /** WGSL of the type f32: NaN, out of `lane`, since WGSL refuses it as a constant. */
 export const NAN = 'bitcast<f32>(0x7fc00000u | min(lane, 1u))';
 
+/** WGSL of the type of the elements of `value`: the largest of them. */
+export function largestOf(type: FloatType, value: string): string {
+  return type === 'f32' ? value : `max(max(${value}.x, ${value}.y), max(${value}.z, ${value}.w))`;
+}
+
 /** WGSL of the type f32: the sum of the elements of `value`. */
 export function sumOf(type: FloatType, value: string): string {
   return type === 'f32' ? value : `dot(${value}, vec4f(1))`;

@@ -1,4 +1,4 @@
-import type {FloatType} from './float_wgsl';
+import {type FloatType, largestOf} from './float_wgsl';
 
 // The bits of floats without a sign sort as the floats do, and NaN is the largest.
 
@@ -13,9 +13,7 @@ export function joinMagnitude(
     ? `${largest} = max(${largest}, bitcast<u32>(${value}) & 0x7fffffffu);`
     : `
       let bits_${output} = bitcast<vec4u>(${value}) & vec4u(0x7fffffffu);
-      ${largest} = max(
-          ${largest},
-          max(max(bits_${output}.x, bits_${output}.y), max(bits_${output}.z, bits_${output}.w)));`;
+      ${largest} = max(${largest}, ${largestOf(type, `bits_${output}`)});`;
 }
 
 /** What a program adds to itself to record the largest magnitude of a tensor in its slot. */

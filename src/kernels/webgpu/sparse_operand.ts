@@ -1,5 +1,6 @@
 import type {TensorInfo} from '@tensorflow/tfjs-core';
-import type {SparseIndex} from '../../kernel_names';
+import type {SparseIndex, SparseSize} from '../../kernel_names';
+import type {UsedBlocks} from './magnitudes';
 import type {Operand} from './matmul_program';
 import {vectorOf} from './matmul';
 
@@ -24,6 +25,14 @@ export interface SparseSide {
   uniformTypes: Record<string, 'u32'>;
   /** WGSL statements: the depths of a block-row or block-column called `line`. */
   depths: string;
+}
+
+/** Which blocks of the values of a product's sparse operand count. */
+export function usedBlocks(
+  {columnIndices}: SparseIndex,
+  {sparseColumns, blockSize}: SparseSize,
+): Record<'values', UsedBlocks> {
+  return {values: {columnIndices, numColumns: sparseColumns / blockSize, blockSize}};
 }
 
 /**
