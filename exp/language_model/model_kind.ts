@@ -1,5 +1,6 @@
 import type {LanguageModelConfig} from '../../models/language_model';
 import {flopsPerToken} from '../../training/flops';
+import {withFeedForward} from '../../training/short_run';
 import type {ModelKind, Options} from './options';
 
 /** What a model is called. */
@@ -11,8 +12,7 @@ export function modelConfig(
   options: Options,
   vocabSize: number,
 ): LanguageModelConfig {
-  const {layers, hidden, heads, initStd, ffn, sequence, seed} = options;
-  const {experts, topK, capacityFactor, lossWeight, normalize} = options;
+  const {layers, hidden, heads, initStd, sequence, seed} = options;
   const common = {
     vocabSize,
     sequenceLength: sequence,
@@ -22,23 +22,7 @@ export function modelConfig(
     initStd,
     seed,
   };
-  if (kind === 'dense') {
-    return {...common, feedForward: 'dense', ffnHiddenSize: topK * ffn};
-  }
-  const moe = {
-    moeNumExperts: experts,
-    moeTopK: topK,
-    moeNormalizeExpertWeights: normalize,
-    moeLossWeight: lossWeight,
-  };
-  return kind === 'dmoe'
-    ? {...common, feedForward: 'dMoE', ffnHiddenSize: ffn, moe}
-    : {
-        ...common,
-        feedForward: 'moe',
-        ffnHiddenSize: ffn,
-        moe: {...moe, moeCapacityFactor: capacityFactor},
-      };
+  return withFeedForward(common, kind === 'dmoe' ? 'dMoE' : kind, options);
 }
 
 /** The floating-point operations of a training step for one token. */

@@ -34,9 +34,6 @@ export interface Sizes {
 export const TOKENIZERS = ['bpe', 'gpt2'] as const;
 export type TokenizerName = (typeof TOKENIZERS)[number];
 
-/** Of every preset. The paper's runs have beta2 0.999, which is for longer ones. */
-export const ADAMW = {beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01, clipNorm: 1};
-
 /** What every preset begins with. */
 const COMMON = {
   topK: 1,

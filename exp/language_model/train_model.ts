@@ -3,12 +3,12 @@ import {generate} from '../../models/generate';
 import {countParameters, languageModel} from '../../models/language_model';
 import {sparseSoftmaxCrossEntropyLoss} from '../../ops/sparse_softmax_cross_entropy';
 import {AdamWOptimizer} from '../../training/optimizers/adamw';
+import {ADAMW, warmUpAndCosine} from '../../training/short_run';
 import {randomWindows, validationBatches} from '../../training/batches';
 import {Checkpoints, configDifferences, type RunConfig} from '../../training/checkpoint';
 import {formatCount} from '../../training/format';
 import {TensorBoardLog} from '../../training/tensorboard/tensorboard_log';
 import {evaluateLanguageModel} from '../../training/language_model_loss';
-import type {LearningRateSchedule} from '../../training/learning_rate_schedule';
 import {MetricsLog, type MetricsRecord} from '../../training/metrics_log';
 import {createProgress} from '../../training/progress';
 import type {Sample} from '../../training/report/page';
@@ -23,7 +23,6 @@ import {
 import type {Corpus} from './corpus';
 import {MODEL_NAMES, modelConfig, modelFlopsPerToken} from './model_kind';
 import type {ModelKind, Options} from './options';
-import {ADAMW} from './presets';
 
 /** A model of a run: what it is, and where its files are. */
 export interface ModelRun {
@@ -89,7 +88,9 @@ export async function trainModel(
 ): Promise<{training: TrainingResult; trained?: TrainedModel}> {
   const {kind, options, corpus, folder} = run;
   const model = languageModel(modelConfig(kind, options, corpus.vocabSize));
-  const optimizer = new AdamWOptimizer({learningRate: schedule(options), ...ADAMW});
+  const {steps, lr, warmup} = options;
+  const learningRate = warmUpAndCosine(steps, lr, warmup);
+  const optimizer = new AdamWOptimizer({learningRate, ...ADAMW});
   try {
     const training = await trainLanguageModel(trainingOptions(run, model, optimizer, stop));
     const result = (await isInterrupted()) ? undefined : await evaluate(run, model, training);
@@ -120,17 +121,6 @@ export function runConfig({kind, options, corpus}: ModelRun): RunConfig {
     ...{layers, hidden, heads, initStd, ...feedForward, sequence},
     ...{text: corpus.hash, tokenizer, vocab: corpus.vocabSize},
     ...{steps, batch, lr, warmup, seed},
-  };
-}
-
-/** As MegaBlocks' scripts have it: a warm-up, then a cosine down to a tenth. */
-function schedule({steps, lr, warmup}: Options): LearningRateSchedule {
-  return {
-    decayStyle: 'cosine',
-    maxLearningRate: lr,
-    minLearningRate: lr / 10,
-    warmupSteps: Math.round(warmup * steps),
-    decaySteps: steps,
   };
 }
 

@@ -1,5 +1,6 @@
 import type {LanguageModelConfig} from '../../models/language_model';
 import {flopsPerToken} from '../../training/flops';
+import {withFeedForward} from '../../training/short_run';
 
 // What a run is made of: everything that the form asks for, and what follows from it.
 
@@ -112,16 +113,14 @@ export function settingsProblem(settings: Settings): string | undefined {
   return problem;
 }
 
-/** The same for every run, as in `npm start`, whose sizes these are. */
-export const ADAMW = {beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01, clipNorm: 1};
-/** The part of the steps in which the learning rate rises. */
+/** The part of the steps in which the learning rate rises, as in `npm start`, whose sizes these are. */
 export const WARMUP = 0.07;
 const INIT_STD = 0.05;
 const LOSS_WEIGHT = 0.01;
 
 /** What `languageModel` builds for these settings. */
 export function modelConfig(settings: Settings, vocabSize: number): LanguageModelConfig {
-  const {model, size, experts, topK, capacityFactor, seed} = settings;
+  const {model, size, seed} = settings;
   const {layers, hidden, heads, ffn, sequence} = SIZES[size];
   const common = {
     vocabSize,
@@ -132,21 +131,12 @@ export function modelConfig(settings: Settings, vocabSize: number): LanguageMode
     initStd: INIT_STD,
     seed,
   };
-  if (model === 'dense') {
-    return {...common, feedForward: 'dense', ffnHiddenSize: topK * ffn};
-  }
-  return {
-    ...common,
-    feedForward: model,
-    ffnHiddenSize: ffn,
-    moe: {
-      moeNumExperts: experts,
-      moeTopK: topK,
-      moeNormalizeExpertWeights: 1,
-      moeLossWeight: LOSS_WEIGHT,
-      ...(model === 'moe' && {moeCapacityFactor: capacityFactor}),
-    },
-  };
+  return withFeedForward(common, model, {
+    ...settings,
+    ffn,
+    normalize: 1,
+    lossWeight: LOSS_WEIGHT,
+  });
 }
 
 /** The floating-point operations of a training step. */

@@ -4,11 +4,11 @@ import {expertChoices} from '../../../layers/expert_choices';
 import {generate} from '../../../models/generate';
 import {languageModel} from '../../../models/language_model';
 import type {BytePairEncoding} from '../../../training/byte_pair_encoding';
-import type {LearningRateSchedule} from '../../../training/learning_rate_schedule';
 import {AdamWOptimizer} from '../../../training/optimizers/adamw';
+import {ADAMW, warmUpAndCosine} from '../../../training/short_run';
 import {encodeSafetensors, type HostTensor} from '../../../training/safetensors';
 import type {Run} from '../run';
-import {ADAMW, modelConfig, type Settings, SIZES, WARMUP} from '../settings';
+import {modelConfig, SIZES, WARMUP} from '../settings';
 import type {RunFiles} from './run_files';
 import type {TokenChoices, WritingOptions} from './trainer_api';
 
@@ -25,7 +25,8 @@ export class LoadedRun {
   ) {
     const {settings} = run;
     this.model = languageModel(modelConfig(settings, tokenizer.vocabSize));
-    this.optimizer = new AdamWOptimizer({learningRate: schedule(settings), ...ADAMW});
+    const learningRate = warmUpAndCosine(settings.steps, settings.learningRate, WARMUP);
+    this.optimizer = new AdamWOptimizer({learningRate, ...ADAMW});
   }
 
   dispose() {
@@ -86,16 +87,6 @@ export class LoadedRun {
     const config = JSON.stringify(modelConfig(settings, this.tokenizer.vocabSize));
     return new Blob(encodeSafetensors({tensors, metadata: {config}}) as BlobPart[]);
   }
-}
-
-function schedule({steps, learningRate}: Settings): LearningRateSchedule {
-  return {
-    decayStyle: 'cosine',
-    maxLearningRate: learningRate,
-    minLearningRate: learningRate / 10,
-    warmupSteps: Math.round(WARMUP * steps),
-    decaySteps: steps,
-  };
 }
 
 /** The text of each token; a character that is cut in two goes with the token that completes it. */
