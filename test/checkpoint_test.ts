@@ -1,5 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
-import {mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync} from 'node:fs';
+import {spawnSync} from 'node:child_process';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {AdamWOptimizer} from '../training/optimizers/adamw';
@@ -24,13 +33,17 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(path, {recursive: true}));
 
-function checkpoints(otherConfig: object = config, keep?: number): Checkpoints {
+function checkpoints(
+  otherConfig: object = config,
+  {keep, maxShardBytes}: {keep?: number; maxShardBytes?: number} = {},
+): Checkpoints {
   const warn = (message: string) => warnings.push(message);
   return new Checkpoints({
     storage: new RunFolder(path, warn),
     config: {...otherConfig},
     warn,
     keep,
+    maxShardBytes,
   });
 }
 
@@ -118,7 +131,7 @@ describeEachBackend('checkpoints', () => {
     [3, [10, 11, 12]],
   ])('are kept, by %p, and the best beside them', async (keep, newest) => {
     const model = compiled();
-    const store = checkpoints(config, keep);
+    const store = checkpoints(config, {keep});
     const save = (step: number, best: number) =>
       store.save(model, {step, samples, best: {step: best, validationLoss: 1}});
     for (const step of [7, 8, 9, 10, 11, 12]) {
@@ -142,6 +155,104 @@ describeEachBackend('checkpoints', () => {
 
   it('are none in an empty folder', async () => {
     expect(await checkpoints().restore(compiled())).toBeUndefined();
+  });
+
+  describe('in several files', () => {
+    /** Less than the largest weight has. */
+    const SHARDED = {maxShardBytes: 300};
+    const index = 'checkpoint-00000002.safetensors.index.json';
+    const shards = () => readdirSync(path).filter((name) => /-\d+-of-\d+\./.test(name));
+
+    it('restore the weights, the optimizer and the state, to the bit', async () => {
+      const model = compiled();
+      await losses(model, 5);
+      const store = checkpoints(config, SHARDED);
+      expect(await store.save(model, {step: 2, samples})).toBe(true);
+      const expected = await losses(model, 5);
+      const other = compiled(2);
+      // How large the files may be is of those to come.
+      expect(await checkpoints().restore(other)).toEqual({step: 2, samples});
+      expect(await losses(other, 5)).toEqual(expected);
+    });
+
+    it('have the index of the convention, and at most the bytes that are asked for', async () => {
+      const model = compiled();
+      await losses(model, 1);
+      await checkpoints(config, SHARDED).save(model, {step: 2, samples});
+      const {metadata, weight_map: map} = JSON.parse(readFileSync(join(path, index), 'utf8'));
+      const count = String(shards().length).padStart(5, '0');
+      expect(shards().length).toBeGreaterThan(3);
+      expect(map['hidden.kernel']).toBe(`checkpoint-00000002-00001-of-${count}.safetensors`);
+      let bytes = 0;
+      for (const shard of shards()) {
+        const {tensors} = decodeSafetensors(readFileSync(join(path, shard)), shard);
+        const sizes = [...tensors.values()].map(({values}) => values.byteLength);
+        const size = sizes.reduce((a, b) => a + b);
+        expect(sizes.length === 1 || size <= SHARDED.maxShardBytes).toBe(true);
+        bytes += size;
+        [...tensors.keys()].forEach((name) => expect(map[name]).toBe(shard));
+      }
+      expect(metadata.total_size).toBe(bytes);
+    });
+
+    it('are not used where any of them is damaged or missing', async () => {
+      const model = compiled();
+      const store = checkpoints(config, SHARDED);
+      await store.save(model, {step: 1, samples});
+      await store.save(model, {step: 2, samples});
+      const files = [index, ...shards().filter((name) => name.startsWith('checkpoint-00000002-'))];
+      expect(files.length).toBeGreaterThan(2);
+      for (const file of files) {
+        const whole = readFileSync(join(path, file));
+        const flipped = Buffer.from(whole);
+        flipped[whole.length >> 1] ^= 1;
+        for (const damaged of [flipped, whole.subarray(0, whole.length - 1)]) {
+          writeFileSync(join(path, file), damaged);
+          expect((await store.restore(compiled()))!.step).toBe(1);
+        }
+        writeFileSync(join(path, file), whole);
+      }
+      expect(warnings.length).toBe(2 * files.length);
+      rmSync(join(path, files.at(-1)!));
+      expect((await store.restore(compiled()))!.step).toBe(1);
+      expect(warnings.at(-1)).toMatch(/safetensors: must be there, got no such file; trying/);
+      rmSync(join(path, index));
+      expect((await store.restore(compiled()))!.step).toBe(1);
+      expect(warnings.length).toBe(2 * files.length + 1);
+    });
+
+    it('are those of one checkpoint', async () => {
+      const store = checkpoints(config, SHARDED);
+      await store.save(compiled(), {step: 2, samples});
+      const [first] = shards();
+      const earlier = readFileSync(join(path, first));
+      await store.save(compiled(2), {step: 2, samples});
+      writeFileSync(join(path, first), earlier);
+      await expect(store.restore(compiled())).rejects.toThrow(
+        /must have the checksum [0-9a-f]{8} that its index says, got [0-9a-f]{8}; no other/,
+      );
+    });
+
+    it('are removed together, and with them what a killed program has left', async () => {
+      const store = checkpoints(config, SHARDED);
+      const model = compiled();
+      await store.save(model, {step: 1, samples});
+      rmSync(join(path, 'checkpoint-00000001.safetensors.index.json'));
+      for (const step of [2, 3, 4]) {
+        await store.save(model, {step, samples});
+      }
+      expect(store.steps()).toEqual([3, 4]);
+      expect(readdirSync(path).filter((name) => /0000000[12]/.test(name))).toEqual([]);
+      store.clear();
+      expect(readdirSync(path)).toEqual([]);
+    });
+
+    it('leave nothing where a weight is not finite', async () => {
+      const model = compiled();
+      model.getLayer('logits').setWeights([tf.fill([8, 13], NaN), tf.zeros([13])]);
+      expect(await checkpoints(config, SHARDED).save(model, {step: 2, samples})).toBe(false);
+      expect(readdirSync(path)).toEqual([]);
+    });
   });
 
   it('fall back to the one before where the newest is damaged', async () => {
@@ -224,5 +335,40 @@ describeEachBackend('checkpoints', () => {
     expect(await store.save(model, {step: 2, samples})).toBe(true);
     expect(warnings.length).toBe(1);
     expect(store.steps()).toEqual([2]);
+  });
+});
+
+/** What Python's safetensors reads of a folder: all tensors of its files by name, and those of its index. */
+const PYTHON = `
+import json, pathlib, sys
+from safetensors import safe_open
+shapes, sums, index = {}, {}, {}
+for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    if path.suffix == '.json':
+        index = json.loads(path.read_text())['weight_map']
+        continue
+    with safe_open(path, 'numpy') as file:
+        for name in file.keys():
+            shapes[name] = file.get_tensor(name).shape
+            sums[name] = float(file.get_tensor(name).astype('float64').sum())
+print(json.dumps({'shapes': shapes, 'sums': sums, 'index': sorted(index)}))
+`;
+const python = process.env.PYTHON ?? 'python3';
+const {status} = spawnSync(python, ['-c', 'import safetensors, numpy']);
+const itWithPython = status === 0 ? it : it.skip;
+
+describe(`Python's safetensors${status === 0 ? '' : ` (no such package for ${python})`}`, () => {
+  itWithPython.each([undefined, 300])('reads them, files of %p bytes', async (maxShardBytes) => {
+    const model = compiled();
+    await losses(model, 1);
+    await checkpoints(config, {maxShardBytes}).save(model, {step: 1, samples});
+    const {stdout} = spawnSync(python, ['-c', PYTHON, path], {encoding: 'utf8'});
+    const {shapes, sums, index} = JSON.parse(stdout);
+    const kernel = model.getLayer('logits').getWeights()[0];
+    expect(shapes['logits.kernel']).toEqual(kernel.shape);
+    const sum = (kernel.dataSync() as Float32Array).reduce((a, b) => a + b, 0);
+    expect(sums['logits.kernel']).toBeCloseTo(sum, 5);
+    expect(shapes['optimizer/0/m']).toEqual([TINY.vocabSize, 8]);
+    expect(index).toEqual(maxShardBytes == null ? [] : Object.keys(shapes).sort());
   });
 });

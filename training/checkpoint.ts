@@ -1,18 +1,17 @@
-import {dispose, type Optimizer, type Tensor, tensor, tidy, Variable} from '@tensorflow/tfjs-core';
+import {dispose, type Tensor, tensor, tidy, Variable} from '@tensorflow/tfjs-core';
 import type {LayersModel} from '@tensorflow/tfjs-layers';
 import {moeLayers} from '../layers/batched_losses';
 import {assert, assertCount} from '../src/asserts';
+import {type CheckpointContents, CheckpointFiles, type UnreadTensor} from './checkpoint_files';
 import type {NamedTensor} from './optimizers/training_optimizer';
 import type {RunStorage} from './run_storage';
 import type {HostTensor} from './safetensors';
-import {decodeSealedSafetensors, encodeSealedSafetensors} from './sealed_safetensors';
 
-// A checkpoint is one safetensors file: the model's weights by their names, the optimizer's state by
-// its names after OPTIMIZER, and as metadata a checksum, the configuration, and how far the run is. One
-// file is replaced at once, so that its parts always belong together.
+// A checkpoint has the model's weights by their names, the optimizer's state by its names after OPTIMIZER, and as
+// metadata the configuration, how far the run is, and how often its routers have drawn.
 
 const OPTIMIZER = 'optimizer/';
-const FILE = /^checkpoint-(\d+)\.safetensors$/;
+const MAX_SHARD_BYTES = 2 ** 30;
 
 /** What makes two runs the same run: plain values by name. */
 export type RunConfig = Record<string, unknown>;
@@ -39,6 +38,11 @@ export interface CheckpointsConfig {
    * prevents.
    */
   keep?: number;
+  /**
+   * A checkpoint with more bytes of values is several files with an index, none of them with more unless
+   * a single tensor has. Default 1 GiB.
+   */
+  maxShardBytes?: number;
   /** Hears of what goes wrong and does not end the run. Default console.warn. */
   warn?: (message: string) => void;
 }
@@ -55,14 +59,20 @@ export interface CheckpointsConfig {
  * ```
  */
 export class Checkpoints {
-  private readonly storage: RunStorage;
+  private readonly files: CheckpointFiles;
   private readonly config: RunConfig;
   private readonly keep: number;
   private readonly warn: (message: string) => void;
 
-  constructor({storage, config, keep = 2, warn = console.warn}: CheckpointsConfig) {
+  constructor({
+    storage,
+    config,
+    keep = 2,
+    maxShardBytes = MAX_SHARD_BYTES,
+    warn = console.warn,
+  }: CheckpointsConfig) {
     assertCount('Checkpoints', 'keep', keep, {min: 1});
-    this.storage = storage;
+    this.files = new CheckpointFiles(storage, maxShardBytes);
     this.config = config;
     this.keep = keep;
     this.warn = warn;
@@ -80,46 +90,49 @@ export class Checkpoints {
 
   /**
    * Like `save`, but only until the values are read from the device: training can go on while they are
-   * written. The next one must wait for `saved`.
+   * written. The next one must wait for `saved`. Of more than 2 GiB the first ones are written before
+   * the rest is read.
    */
   async startSaving(model: LayersModel, state: TrainingState): Promise<{saved: Promise<boolean>}> {
-    const weights = await download(namedWeights(model));
-    const broken = [...weights].find(([, {values}]) => !allFinite(values));
-    if (broken != null) {
-      this.warn(`checkpoint: ${broken[0]} is not finite at step ${state.step}, so it is not saved`);
-      return {saved: Promise.resolve(false)};
-    }
-    const optimizer = await downloadOptimizer(model.optimizer);
-    const contents = encodeSealedSafetensors({
-      tensors: new Map([...weights, ...optimizer]),
-      metadata: {
+    const optimizer = await model.optimizer.getWeights();
+    const tensors = [
+      ...model.weights.map((weight) => readFinite(nameOf(weight), weight.read())),
+      ...optimizer.map(({name, tensor}) => unread(OPTIMIZER + name, tensor)),
+    ];
+    assertDifferent(tensors);
+    try {
+      const {written} = await this.files.startWriting(state.step, tensors, {
         config: JSON.stringify(this.config),
         state: JSON.stringify(state),
         random: JSON.stringify(randomState(model)),
-      },
-    });
-    return {saved: this.write(state, contents)};
+      });
+      return {saved: written.then((succeeded) => this.endSaving(succeeded, state))};
+    } catch (error) {
+      if (!(error instanceof NotFinite)) {
+        throw error;
+      }
+      this.warn(`checkpoint: ${error.message} at step ${state.step}, so it is not saved`);
+      return {saved: Promise.resolve(false)};
+    } finally {
+      // Counts are new tensors each time, the rest are the optimizer's variables.
+      dispose(optimizer.map(({tensor}) => tensor).filter((x) => !(x instanceof Variable)));
+    }
   }
 
-  private async write(state: TrainingState, contents: Uint8Array[]): Promise<boolean> {
-    const name = fileName(state.step);
-    const saved = await (this.storage.writeAside?.(name, contents) ??
-      this.storage.write(name, contents));
-    if (saved) {
+  private endSaving(succeeded: boolean, state: TrainingState): boolean {
+    if (succeeded) {
       this.rotate(state);
     }
-    return saved;
+    return succeeded;
   }
 
   /** Removes the checkpoints that are not kept. */
   private rotate({best}: TrainingState) {
-    const kept = new Set(this.files().slice(-this.keep));
+    const kept = new Set(this.steps().slice(-this.keep));
     if (best != null) {
-      kept.add(fileName(best.step));
+      kept.add(best.step);
     }
-    this.files()
-      .filter((file) => !kept.has(file))
-      .forEach((file) => this.storage.remove(file));
+    this.files.keepOnly(kept);
   }
 
   /**
@@ -132,21 +145,20 @@ export class Checkpoints {
    */
   async restore(model: LayersModel): Promise<TrainingState | undefined> {
     let unreadable: Error | undefined;
-    for (const name of this.files().reverse()) {
-      const path = `${this.storage.path}/${name}`;
-      let file;
+    for (const step of this.steps().reverse()) {
+      let checkpoint;
       try {
-        file = decodeSealedSafetensors(this.storage.read(name)!, path);
+        checkpoint = this.files.open(step);
       } catch (error) {
         unreadable = error as Error;
         this.warn(`checkpoint: ${unreadable.message}; trying the one before`);
         continue;
       }
-      assertSameConfig(path, JSON.parse(file.metadata.config), this.config);
-      restoreWeights(path, model, file.tensors);
-      await restoreOptimizer(model.optimizer, file.tensors);
-      restoreRandomState(model, JSON.parse(file.metadata.random));
-      const state = JSON.parse(file.metadata.state) as TrainingState;
+      const {path, metadata} = checkpoint;
+      assertSameConfig(path, JSON.parse(metadata.config), this.config);
+      await restoreTensors(model, checkpoint);
+      restoreRandomState(model, JSON.parse(metadata.random));
+      const state = JSON.parse(metadata.state) as TrainingState;
       if (unreadable == null) {
         this.rotate(state); // A run that was killed may not have come to it.
       }
@@ -160,16 +172,12 @@ export class Checkpoints {
 
   /** The steps at which there are checkpoints, ascending. */
   steps(): number[] {
-    return this.files().map((name) => Number(FILE.exec(name)![1]));
+    return this.files.steps();
   }
 
   /** Removes all checkpoints. */
   clear() {
-    this.files().forEach((name) => this.storage.remove(name));
-  }
-
-  private files(): string[] {
-    return this.storage.list().filter((name) => FILE.test(name));
+    this.files.keepOnly(new Set());
   }
 }
 
@@ -189,39 +197,41 @@ function assertSameConfig(name: string, saved: RunConfig, wanted: RunConfig) {
   );
 }
 
-/** Names sort as numbers do. */
-function fileName(step: number): string {
-  return `checkpoint-${String(step).padStart(8, '0')}.safetensors`;
-}
-
 /** By the name of the layer and that of the weight in it, which is MegaBlocks' own: `dmoe.experts.mlp.w1`. */
 function nameOf({originalName}: LayersModel['weights'][number]): string {
   return originalName.replaceAll('/', '.');
 }
 
-function namedWeights(model: LayersModel): NamedTensor[] {
-  return model.weights.map((weight) => ({name: nameOf(weight), tensor: weight.read()}));
+function assertDifferent(tensors: readonly UnreadTensor[]) {
+  const names = new Set<string>();
+  for (const {name} of tensors) {
+    assert(!names.has(name), () => `checkpoint: names must differ, got ${name} twice`);
+    names.add(name);
+  }
 }
 
-async function download(tensors: NamedTensor[], prefix = ''): Promise<Map<string, HostTensor>> {
-  const result = new Map<string, HostTensor>();
-  for (const {name, tensor} of tensors) {
-    if (result.has(prefix + name)) {
-      throw new Error(`checkpoint: names must differ, got ${name} twice`);
-    }
+function unread(name: string, tensor: Tensor): UnreadTensor {
+  const read = async () => {
     // The values are those of the moment: a backend may hand out its own array.
     const values = (await tensor.data()).slice() as Float32Array | Int32Array;
-    result.set(prefix + name, {shape: tensor.shape, values});
-  }
-  return result;
+    return {shape: tensor.shape, values};
+  };
+  return {name, shape: tensor.shape, read};
 }
 
-async function downloadOptimizer(optimizer: Optimizer): Promise<Map<string, HostTensor>> {
-  const state = await optimizer.getWeights();
-  const downloaded = await download(state, OPTIMIZER);
-  // Counts are new tensors each time, the rest are the optimizer's variables.
-  dispose(state.map(({tensor}) => tensor).filter((x) => !(x instanceof Variable)));
-  return downloaded;
+/** A weight is NaN or infinite. */
+class NotFinite extends Error {}
+
+function readFinite(name: string, tensor: Tensor): UnreadTensor {
+  const weight = unread(name, tensor);
+  const read = async () => {
+    const result = await weight.read();
+    if (!allFinite(result.values)) {
+      throw new NotFinite(`${name} is not finite`);
+    }
+    return result;
+  };
+  return {...weight, read};
 }
 
 /** One that is not makes the sum NaN. */
@@ -233,26 +243,30 @@ function allFinite(values: Float32Array | Int32Array): boolean {
   return sum === 0;
 }
 
-function restoreWeights(path: string, model: LayersModel, tensors: Map<string, HostTensor>) {
-  for (const weight of model.weights) {
-    const name = nameOf(weight);
-    const saved = tensors.get(name);
-    if (saved == null || String(saved.shape) !== String(weight.shape)) {
-      throw new Error(
-        `${path}: ${name} must have shape [${weight.shape}], ` +
-          (saved == null ? 'got no such tensor' : `got [${saved.shape}]`),
-      );
+/** Fills the model and its optimizer, file by file, so that no more than one is in memory. */
+async function restoreTensors(model: LayersModel, {path, shards}: CheckpointContents) {
+  const missing = new Map(model.weights.map((weight) => [nameOf(weight), weight]));
+  const optimizer: NamedTensor[] = [];
+  for (const tensors of shards()) {
+    for (const [name, saved] of tensors) {
+      const weight = missing.get(name);
+      if (name.startsWith(OPTIMIZER)) {
+        optimizer.push({name: name.slice(OPTIMIZER.length), tensor: upload(saved)});
+      } else if (weight != null) {
+        assertShape(path, name, weight.shape, `[${saved.shape}]`);
+        tidy(() => void weight.write(upload(saved)));
+        missing.delete(name);
+      }
     }
-    tidy(() => void weight.write(upload(saved)));
   }
+  missing.forEach(({shape}, name) => assertShape(path, name, shape, 'no such tensor'));
+  await model.optimizer.setWeights(optimizer);
+  dispose(optimizer.map(({tensor}) => tensor)); // Its variables keep the values.
 }
 
-async function restoreOptimizer(optimizer: Optimizer, tensors: Map<string, HostTensor>) {
-  const weights = [...tensors]
-    .filter(([name]) => name.startsWith(OPTIMIZER))
-    .map(([name, value]) => ({name: name.slice(OPTIMIZER.length), tensor: upload(value)}));
-  await optimizer.setWeights(weights);
-  dispose(weights.map(({tensor}) => tensor)); // Its variables keep the values.
+function assertShape(path: string, name: string, shape: readonly (number | null)[], got: string) {
+  const wanted = `[${shape}]`;
+  assert(got === wanted, () => `${path}: ${name} must have shape ${wanted}, got ${got}`);
 }
 
 function upload({shape, values}: HostTensor): Tensor {

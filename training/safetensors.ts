@@ -44,7 +44,8 @@ export function encodeSafetensors({tensors, metadata}: SafetensorsFile): Uint8Ar
 }
 
 /**
- * Reads a safetensors file of float32 and int32 tensors.
+ * Reads a safetensors file of float32 and int32 tensors. Values that are aligned in `bytes`, as those of
+ * whole files are, are views of them: they are not copied.
  *
  * @param name What errors call the file.
  * @throws If the file is cut short or is none, or holds another dtype.
@@ -69,9 +70,11 @@ export function decodeSafetensors(bytes: Uint8Array, name: string): SafetensorsF
         `${name}: must have ${end} bytes or more, got ${bytes.length}: it is cut short`,
       );
     }
-    // Copied, since a tensor may begin anywhere in the file, but not anywhere in memory.
-    const values = new Uint8Array(bytes.subarray(begin + offsets[0], begin + offsets[1]));
-    tensors.set(key, {shape, values: new ArrayType(values.buffer)});
+    const stored = bytes.subarray(begin + offsets[0], begin + offsets[1]);
+    // A tensor may begin anywhere in the file, but not anywhere in memory.
+    const isAligned = stored.byteOffset % ArrayType.BYTES_PER_ELEMENT === 0;
+    const {buffer, byteOffset} = isAligned ? stored : new Uint8Array(stored);
+    tensors.set(key, {shape, values: new ArrayType(buffer as ArrayBuffer, byteOffset, size)});
   }
   return {tensors, metadata: metadata as unknown as Record<string, string>};
 }

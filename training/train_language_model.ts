@@ -45,6 +45,8 @@ export interface TrainingOptions {
   saveEvery: number;
   /** Checkpoints that are kept, beside the best. Default 2. */
   keepCheckpoints?: number;
+  /** Bytes of values above which a checkpoint is several files. Default 1 GiB. */
+  maxShardBytes?: number;
   /** Steps from one look at the experts' load to the next. Default: it is not looked at. */
   loadEvery?: number;
   /**
@@ -92,9 +94,9 @@ export async function trainLanguageModel(options: TrainingOptions): Promise<Trai
   for (const name of ['steps', 'evalEvery', 'saveEvery'] as const) {
     assertCount('trainLanguageModel', name, options[name], {min: 1});
   }
-  const {model, optimizer, loss, folder, config, keepCheckpoints} = options;
+  const {model, optimizer, loss, folder, config, keepCheckpoints: keep, maxShardBytes} = options;
   compileLanguageModel(model, optimizer, loss);
-  const checkpoints = new Checkpoints({storage: folder, config, keep: keepCheckpoints});
+  const checkpoints = new Checkpoints({storage: folder, config, keep, maxShardBytes});
   const restored = await checkpoints.restore(model);
   const run = new TrainingRun(options, checkpoints, restored);
   return run.step < options.steps ? run.fit() : run.result;

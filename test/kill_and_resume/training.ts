@@ -15,7 +15,7 @@ import {trainLanguageModel} from '../../training/train_language_model';
 const STEPS = 30;
 const SIZES = {vocabSize: 64, sequenceLength: 4, hiddenSize: 32, numLayers: 1, numHeads: 2};
 
-async function main(path: string) {
+async function main(path: string, maxShardBytes?: number) {
   enableProdMode(); // Else tfjs recommends a backend.
   await setBackend('cpu');
   const lock = RunLock.acquire(path);
@@ -51,6 +51,7 @@ async function main(path: string) {
     steps: STEPS,
     evalEvery: 6,
     saveEvery: 2,
+    maxShardBytes,
     loadEvery: 5,
     folder,
     config: SIZES,
@@ -61,4 +62,5 @@ async function main(path: string) {
   lock.release();
 }
 
-void main(process.argv[2]);
+const [, , folder, bytes] = process.argv;
+void main(folder, bytes == null ? undefined : Number(bytes));
