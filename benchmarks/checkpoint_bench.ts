@@ -7,6 +7,7 @@ import {sparseSoftmaxCrossEntropyLoss} from '../ops/sparse_softmax_cross_entropy
 import {Checkpoints} from '../training/checkpoint';
 import {AdamWOptimizer} from '../training/optimizers/adamw';
 import {RunFolder} from '../training/run_folder';
+import {withFastMatMul} from './fast_mat_mul';
 import type {Benchmark, Comparison} from './harness';
 
 /** As few tokens as a step can sensibly have: larger ones take longer, a checkpoint does not. */
@@ -36,7 +37,9 @@ function comparison(config: LanguageModelConfig): Comparison {
     title: 'checkpoint',
     shapes: {parameters: countParameters(config).total, 'tokens a step': TOKENS},
     contenders: {
-      'training step': async () => tf.dispose(await model.trainOnBatch(ids, labels)),
+      'training step, useFastMatMul': withFastMatMul(async () =>
+        tf.dispose(await model.trainOnBatch(ids, labels)),
+      ),
       'pause of training': () => toNothing.startSaving(model, state),
       'written to the disk': () => toDisk.save(model, state),
     },

@@ -11,6 +11,8 @@ import '../src/register';
 import {GptLoader, type GptLoaderConfig} from '../training/data/gpt_loader';
 import {IndexedDatasetWriter} from '../training/data/indexed_dataset_writer';
 import {LoaderThread} from '../training/data/loader_thread';
+import {MetricsLog, type MetricsRecord} from '../training/metrics_log';
+import {RunFolder} from '../training/run_folder';
 
 const root = join(__dirname, '..');
 const bundles = join(root, `dist/test_exp_${process.pid}_pretrain`);
@@ -82,6 +84,9 @@ describe('launch scripts', () => {
     const millions = PAPER[script.startsWith('gpt2') ? size : `${size}-64e`];
     const count = Number(/: ([\d,]+) parameters/.exec(printed[0])![1].replaceAll(',', ''));
     expect(Math.round(count / 1e6)).toBe(millions ?? 29300);
+    expect(printed).toContain(
+      'Not tested: the test part of --split 969,30,1 has 0 tokens, less than a sample',
+    );
     const records = readFileSync(join(folder, 'out/smoke/metrics.jsonl'), 'utf8')
       .trim()
       .split('\n');
@@ -139,7 +144,7 @@ describe('launch scripts', () => {
 const TINY =
   '--num-layers 1 --hidden-size 8 --num-attention-heads 2 --seq-length 8 --max-position-embeddings 8 ' +
   '--micro-batch-size 2 --global-batch-size 4 --train-iters 12 --lr 0.01 --moe-num-experts 2 ' +
-  '--eval-interval 6 --eval-iters 1 --save-interval 5 --split 8,2 --backend wasm';
+  '--eval-interval 6 --eval-iters 1 --save-interval 5 --split 8,1,1 --backend wasm';
 
 describe('options of pretrain', () => {
   function parse(more: string) {
@@ -210,11 +215,12 @@ describe('the bundled commands', () => {
     return {status, stdout, stderr};
   }
 
+  function metrics(name: string): MetricsRecord[] {
+    return MetricsLog.read(new RunFolder(join(folder, name)));
+  }
+
   function losses(name: string): number[] {
-    return readFileSync(join(folder, name, 'metrics.jsonl'), 'utf8')
-      .trim()
-      .split('\n')
-      .flatMap((line) => JSON.parse(line).loss ?? []);
+    return metrics(name).flatMap(({loss}) => loss ?? []);
   }
 
   it('read the same samples in a thread as in the program', async () => {
@@ -258,6 +264,10 @@ describe('the bundled commands', () => {
     const whole = runCommand('pretrain', `${pretrain} --save whole`);
     expect({status: whole.status, stderr: whole.stderr}).toEqual({status: 0, stderr: ''});
     expect(whole.stdout).toMatch(/dMoE step 60: validation loss/);
+    expect(whole.stdout).toMatch(/^Test loss \d\.\d+, perplexity \d+/m);
+    expect(readFileSync(join(folder, 'whole/report.html'), 'utf8')).toContain('test loss');
+    // Of training, validation and test.
+    expect(readdirSync(join(folder, 'cache')).length).toBe(3);
 
     const child = spawn(process.execPath, command('pretrain', `${pretrain} --save out`), {
       cwd: folder,
@@ -279,5 +289,9 @@ describe('the bundled commands', () => {
     expect(status).toBe(0);
     expect(losses('out')).toEqual(losses('whole'));
     expect(losses('out').length).toBe(60);
+    expect(metrics('out').at(-1)).toMatchObject({
+      step: 60,
+      testLoss: metrics('whole').at(-1)!.testLoss,
+    });
   });
 });

@@ -1,8 +1,11 @@
-import {readFileSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {BlendedSamples} from '../training/data/blended_samples';
 import {parseDataPath} from '../training/data/data_path';
 import {GptDataset} from '../training/data/gpt_dataset';
+import {buildGptIndex} from '../training/data/gpt_index';
+import {cachedGptIndex} from '../training/data/gpt_index_cache';
 import {gptSplits} from '../training/data/gpt_splits';
 import {IndexedDataset} from '../training/data/indexed_dataset';
 import type {Samples} from '../training/data/samples';
@@ -166,5 +169,66 @@ describe('samples', () => {
     expect(() => new BlendedSamples([samples, samples], [0.9, 0.1], 100)).toThrow(
       `data: '${join(goldens, name)}' must have 90 samples for the blend, got 50`,
     );
+  });
+});
+
+describe('the cache of indices', () => {
+  const config = {
+    sizes: Int32Array.from({length: 50}, (_, i) => 20 + (i % 7)),
+    ...{begin: 10, end: 40, sequenceLength: 16, numSamples: 90, seed: 3},
+  };
+  let folder: string;
+  let warnings: string[];
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'cache-'));
+    warnings = [];
+  });
+  afterEach(() => rmSync(folder, {recursive: true}));
+  const cached = () => cachedGptIndex(folder, (message) => warnings.push(message));
+  const file = () => join(folder, readdirSync(folder)[0]);
+
+  it('gives what is built', () => {
+    const built = buildGptIndex(config);
+    expect(cached()(config)).toEqual(built);
+    const bytes = readFileSync(file());
+    expect(cached()(config)).toEqual(built);
+    expect(readFileSync(file())).toEqual(bytes);
+  });
+
+  it('gives what it has, and nothing that is damaged', () => {
+    const built = cached()(config);
+    const other = cached()({...config, seed: 4});
+    expect(other.shuffleIndex).not.toEqual(built.shuffleIndex);
+    const [first, second] = readdirSync(folder).map((name) => join(folder, name));
+    const bytes = [first, second].map((path) => readFileSync(path));
+    // Each in the place of the other.
+    writeFileSync(first, bytes[1]);
+    writeFileSync(second, bytes[0]);
+    expect(cached()(config)).toEqual(other);
+    bytes[1][bytes[1].length - 1] ^= 1;
+    writeFileSync(first, bytes[1]);
+    writeFileSync(second, bytes[1]);
+    expect(cached()(config)).toEqual(built);
+  });
+
+  it.each([
+    ['the seed', {seed: 4}],
+    ['the samples', {numSamples: 91}],
+    ['the length', {sequenceLength: 17}],
+    ['the part', {end: 41}],
+    ['a size', {sizes: config.sizes.map((size, i) => size + Number(i === 20))}],
+  ])('is by %s', (_, change) => {
+    cached()(config);
+    expect(cached()({...config, ...change})).toEqual(buildGptIndex({...config, ...change}));
+    expect(readdirSync(folder).length).toBe(2);
+  });
+
+  it('may be where nothing can be written', () => {
+    const path = join(folder, 'file');
+    writeFileSync(path, '');
+    const build = cachedGptIndex(path, (message) => warnings.push(message));
+    expect(build(config)).toEqual(buildGptIndex(config));
+    build({...config, seed: 4});
+    expect(warnings).toEqual([expect.stringContaining('cannot be written')]);
   });
 });

@@ -98,6 +98,21 @@ describeEachBackend('training a language model', () => {
     expect(log.seconds).toBeGreaterThan(0);
   });
 
+  it('is tested once, at the end', async () => {
+    const test = validationBatches({ids: tinyIds(90), batchSize: 3, sequenceLength}, 3);
+    const stopped = await trainLanguageModel(
+      options({test}, ({step}, stop) => step === 4 && stop.request('Ctrl-C')),
+    );
+    expect(stopped.testLoss).toBe(undefined);
+    const model = tinyLanguageModel();
+    const {testLoss, log} = await trainLanguageModel(options({model, test}));
+    expect(testLoss).toBe(await evaluateLanguageModel(model, test));
+    expect(log.records.at(-1)).toMatchObject({step: 10, testLoss});
+    const again = await trainLanguageModel(options({test}));
+    expect(again.testLoss).toBe(testLoss);
+    expect(again.log.records).toEqual(log.records);
+  });
+
   it.each([1, 3, 4, 5, 9])(
     'goes on after a stop at step %d as if there had been none',
     async (at) => {

@@ -24,6 +24,8 @@ export interface MetricsRecord {
   memoryBytes?: number;
   /** The cross-entropy on the validation text. */
   validationLoss?: number;
+  /** The cross-entropy on the test text, at the end of the run. */
+  testLoss?: number;
   /** The tokens that each expert got in this step's batch, layer by layer. */
   tokensPerExpert?: number[][];
 }

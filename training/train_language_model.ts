@@ -10,7 +10,7 @@ import {assertCount} from '../src/asserts';
 import {Checkpoints, type RunConfig, type TrainingState} from './checkpoint';
 import {ExpertLoad, type RoutingSummary} from './expert_load';
 import {formatPerplexity} from './format';
-import {compileLanguageModel, type Loss} from './language_model_loss';
+import {compileLanguageModel, evaluateLanguageModel, type Loss} from './language_model_loss';
 import {MetricsLog, type MetricsRecord, type MetricsSink} from './metrics_log';
 import type {TrainingOptimizer} from './optimizers/training_optimizer';
 import {explainOutOfMemory} from './out_of_memory';
@@ -36,6 +36,8 @@ export interface TrainingOptions {
   train: TrainingData;
   /** Batches to validate on; without them nothing is validated. */
   validation?: BatchDataset;
+  /** Batches on which the trained model is tested; without them it is not. */
+  test?: BatchDataset;
 
   /** Steps of the whole run. */
   steps: number;
@@ -78,6 +80,8 @@ export interface TrainingResult {
   step: number;
   /** Whether the checkpoint of that step is on the disk. */
   saved: boolean;
+  /** The cross-entropy on the test data of a run that came to its end, in nats a token. */
+  testLoss?: number;
   log: MetricsLog;
 }
 
@@ -99,7 +103,11 @@ export async function trainLanguageModel(options: TrainingOptions): Promise<Trai
   const checkpoints = new Checkpoints({storage: folder, config, keep, maxShardBytes});
   const restored = await checkpoints.restore(model);
   const run = new TrainingRun(options, checkpoints, restored);
-  return run.step < options.steps ? run.fit() : run.result;
+  if (run.step < options.steps) {
+    await run.fit();
+  }
+  const testLoss = run.step === options.steps ? await run.test() : undefined;
+  return {...run.result, ...(testLoss != null && {testLoss})};
 }
 
 /** What the callbacks of one run share. */
@@ -153,7 +161,7 @@ class TrainingRun {
     return {step: this.step, saved: this.savedStep === this.step, log: this.log};
   }
 
-  async fit(): Promise<TrainingResult> {
+  async fit() {
     const {model, steps, validation, optimizer} = this.options;
     this.progress = this.options.createProgress(this.step);
     try {
@@ -178,7 +186,18 @@ class TrainingRun {
       await this.save();
       await this.saving;
     }
-    return this.result;
+  }
+
+  /** The loss on the test data: computed once, and logged with the last step. */
+  async test(): Promise<number | undefined> {
+    const {model, test} = this.options;
+    const logged = this.log.records.find(({testLoss}) => testLoss != null)?.testLoss;
+    if (test == null || logged != null) {
+      return logged;
+    }
+    const testLoss = await evaluateLanguageModel(model, test);
+    this.addRecord({testLoss});
+    return testLoss;
   }
 
   private callbacks(): (Callback | CustomCallback)[] {

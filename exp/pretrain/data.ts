@@ -1,8 +1,11 @@
+import {dirname, join} from 'node:path';
 import {assert} from '../../src/asserts';
 import {bytesOfDtype} from '../../training/data/dtypes';
 import {parseDataPath} from '../../training/data/data_path';
 import type {GptLoaderConfig} from '../../training/data/gpt_loader';
+import {countTokens} from '../../training/data/gpt_index';
 import {IndexedDataset} from '../../training/data/indexed_dataset';
+import {splitRanges} from '../../training/data/splits';
 import {readDescription} from '../../training/preprocess/preprocess';
 import {loadTokenizer} from '../../training/tokenizer_files';
 import type {Options} from './options';
@@ -13,6 +16,8 @@ export interface PretrainData {
   vocabSize: number;
   /** What tells these data sets from others, for those who go on with the run. */
   identity: object;
+  /** The tokens of the test part: of several data sets, those of the shortest. */
+  testTokens: number;
 }
 
 /** Data sets up to this size are looked through before the first step. */
@@ -32,7 +37,8 @@ export async function findData(options: Options): Promise<PretrainData> {
     const vocabSize = await findVocabSize(prefixes, options);
     datasets.forEach((dataset) => checkIds(dataset, vocabSize));
     const sizes = datasets.map(({numSequences, numTokens}) => ({numSequences, numTokens}));
-    return {identity: {sizes, weights}, vocabSize};
+    const testTokens = Math.min(...datasets.map((dataset) => countTestTokens(dataset, options)));
+    return {identity: {sizes, weights}, vocabSize, testTokens};
   } finally {
     datasets.forEach((dataset) => dataset.close());
   }
@@ -52,16 +58,34 @@ function checkIds(dataset: IndexedDataset, vocabSize: number) {
   );
 }
 
-/** What to draw: samples of as many steps and validations as the run has. */
-export function loaderConfig(options: Options): GptLoaderConfig {
+function countTestTokens(dataset: IndexedDataset, {split}: Options): number {
+  const {test} = splitRanges(split, dataset.numSequences);
+  return test == null ? 0 : countTokens({sizes: dataset.sizes(), ...test});
+}
+
+/** Whether the test part has a sample. That it has none is no error: the split has a small one by default. */
+function hasTest({seqLength, evalIters}: Options, {testTokens}: PretrainData): boolean {
+  return evalIters > 0 && testTokens > seqLength;
+}
+
+/** What to draw: samples of as many steps, validations and tests as the run has. */
+export function loaderConfig(options: Options, data: PretrainData): GptLoaderConfig {
   const {dataPath, split, seqLength, seed, trainIters, evalIters} = options;
   const {microBatchSize, globalBatchSize = microBatchSize} = options;
+  const blend = parseDataPath(dataPath);
+  const {dataCachePath = join(dirname(blend.prefixes[0]), 'cache')} = options;
+  const evaluated = evalIters * globalBatchSize;
   return {
-    ...parseDataPath(dataPath),
+    ...blend,
     split,
     sequenceLength: seqLength,
     seed,
-    numSamples: {train: trainIters * globalBatchSize, valid: evalIters * globalBatchSize},
+    numSamples: {
+      train: trainIters * globalBatchSize,
+      valid: evaluated,
+      test: hasTest(options, data) ? evaluated : 0,
+    },
+    cachePath: dataCachePath,
   };
 }
 

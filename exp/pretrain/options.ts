@@ -50,6 +50,7 @@ export interface Options {
   vocabFile?: string;
   mergeFile?: string;
   tokenizerModel?: string;
+  dataCachePath?: string;
 
   save: string;
   saveInterval: number;
@@ -139,6 +140,10 @@ const OPTIONS: Record<string, Row[]> = {
     ['--vocab-file <path>', "GPT-2's vocab.json"],
     ['--merge-file <path>', "GPT-2's merges.txt"],
     ['--tokenizer-model <path>', 'the tokenizer.json of a HuggingFaceTokenizer'],
+    [
+      '--data-cache-path <folder>',
+      "where the samples' order is kept for other runs (default: cache/, beside the first data set)",
+    ],
   ],
   'Results:': [
     ['--save <folder>', 'where checkpoints, logs and the report go'],
@@ -147,7 +152,7 @@ const OPTIONS: Record<string, Row[]> = {
     ['--eval-interval <n>', 'steps from one validation to the next', {...count(1), default: 1000}],
     [
       '--eval-iters <n>',
-      'batches of a validation, of the size of a step; 0 for none',
+      'batches of a validation, and of the test at the end, of the size of a step; 0 for none',
       {...count(0), default: 100},
     ],
     [

@@ -1,11 +1,11 @@
 import {basename, resolve} from 'node:path';
 import {countParameters} from '../../models/language_model';
 import type {StartedBackend} from '../../training/backend';
-import type {MetricsLog} from '../../training/metrics_log';
 import {renderFigure} from '../../training/report/figure';
 import {renderPage} from '../../training/report/page';
 import {type ModelResult, resultsTable} from '../../training/report/results';
 import type {RunFolder} from '../../training/run_folder';
+import type {TrainingResult} from '../../training/train_language_model';
 import {modelConfig, modelFlopsPerToken, modelName} from './model';
 import type {Options} from './options';
 
@@ -17,13 +17,13 @@ export function writeReport({
   options,
   folder,
   backend,
-  log,
+  result: {log, testLoss},
   vocabSize,
 }: {
   options: Options;
   folder: RunFolder;
   backend: StartedBackend;
-  log: MetricsLog;
+  result: TrainingResult;
   vocabSize: number;
 }) {
   const {microBatchSize, globalBatchSize = microBatchSize, seqLength, trainIters} = options;
@@ -34,7 +34,7 @@ export function writeReport({
   const losses = log.records.flatMap(({loss}) => loss ?? []);
   const last = losses.slice(-Math.ceil(losses.length * FINAL_PART));
   const validationLoss = log.records.flatMap((record) => record.validationLoss ?? []).at(-1) ?? NaN;
-  const result: ModelResult = {
+  const row: ModelResult = {
     name,
     steps: trainIters,
     parameters: parameters.total,
@@ -43,6 +43,7 @@ export function writeReport({
     trainLoss: last.reduce((sum, loss) => sum + loss, 0) / last.length,
     validationLoss,
     perplexity: Math.exp(validationLoss),
+    testLoss,
     tokensPerSecond: (trainIters * globalBatchSize * seqLength) / log.seconds,
     seconds: log.seconds,
   };
@@ -58,6 +59,6 @@ export function writeReport({
   const shown = {...options, backend: backend.name, ...(backend.gpu != null && {gpu: backend.gpu})};
   folder.write(
     'report.html',
-    renderPage({title, figure, results: resultsTable([result]), config: shown}),
+    renderPage({title, figure, results: resultsTable([row]), config: shown}),
   );
 }

@@ -5,11 +5,12 @@ import {startBackend} from '../../training/backend';
 import type {BatchLoader} from '../../training/data/batch_loader';
 import {GptLoader} from '../../training/data/gpt_loader';
 import {LoaderThread} from '../../training/data/loader_thread';
-import {formatCount} from '../../training/format';
+import {formatCount, formatPerplexity} from '../../training/format';
 import {Interrupts} from '../../training/interrupts';
 import {RunFolder} from '../../training/run_folder';
 import {RunLock} from '../../training/run_lock';
 import {StopRequest} from '../../training/stop_request';
+import type {TrainingResult} from '../../training/train_language_model';
 import {findData, loaderConfig, type PretrainData} from './data';
 import {modelConfig, modelFlopsPerToken, modelName} from './model';
 import type {Options} from './options';
@@ -57,7 +58,7 @@ async function trainInFolder(
 ): Promise<number> {
   const folder = new RunFolder(options.save);
   folder.removeLeftovers();
-  const loader = await startLoader(options);
+  const loader = await startLoader(options, data);
   try {
     const precision = options.fp16 || options.bf16 ? 'float16' : 'float32';
     const backend = await startBackend(options.backend, {...options, precision});
@@ -85,15 +86,34 @@ async function trainOn(run: Omit<PretrainRun, 'stop'>, interrupts: Interrupts): 
         `The same command goes on from ${result.saved ? 'there' : 'the last checkpoint, if any'}.`,
     );
   } else {
-    writeReport({options, folder, backend, log: result.log, vocabSize: data.vocabSize});
+    const test = describeTest(options, data, result);
+    if (test != null) {
+      console.log(test);
+    }
+    writeReport({options, folder, backend, result, vocabSize: data.vocabSize});
     console.log(`The curves and the experts' load: ${join(folder.path, 'report.html')}`);
   }
   return interrupted ? interrupts.exitCode : 0;
 }
 
+/** A line about the test; undefined where none was asked for. */
+function describeTest(
+  {split, evalIters}: Options,
+  {testTokens}: PretrainData,
+  {testLoss}: TrainingResult,
+): string | undefined {
+  if (testLoss != null) {
+    return `Test loss ${testLoss.toFixed(3)}, perplexity ${formatPerplexity(testLoss)}`;
+  }
+  const isAskedFor = evalIters > 0 && Number(split.split(',')[2] ?? 0) > 0;
+  return isAskedFor
+    ? `Not tested: the test part of --split ${split} has ${testTokens} tokens, less than a sample`
+    : undefined;
+}
+
 /** Reads in a thread, where its bundle lies beside the command's; else, as in tests, in this one. */
-function startLoader(options: Options): Promise<BatchLoader> | BatchLoader {
-  const config = loaderConfig(options);
+function startLoader(options: Options, data: PretrainData): Promise<BatchLoader> | BatchLoader {
+  const config = loaderConfig(options, data);
   return existsSync(LOADER) ? LoaderThread.start(config, LOADER) : new GptLoader(config);
 }
 

@@ -4,6 +4,7 @@ import type {StartedBackend} from '../../training/backend';
 import type {RunConfig} from '../../training/checkpoint';
 import type {BatchLoader} from '../../training/data/batch_loader';
 import {sampleData, SampleBatches} from '../../training/data/sample_batches';
+import type {Split} from '../../training/data/splits';
 import {peakFlops} from '../../training/peak_flops';
 import {createProgress} from '../../training/progress';
 import type {RunFolder} from '../../training/run_folder';
@@ -31,7 +32,11 @@ export async function train(run: PretrainRun): Promise<TrainingResult> {
   const {trainIters: steps, microBatchSize, evalIters, keepCheckpoints} = options;
   const config = modelConfig(options, data.vocabSize);
   const {vocabSize} = config;
-  const validation = loader.batches('valid', microBatchSize);
+  const evaluated = (split: Split) => {
+    const source = loader.batches(split, microBatchSize);
+    const count = evalIters * optimizer.accumulationSteps;
+    return source && new SampleBatches({vocabSize, source}).first(count);
+  };
   const model = languageModel(config);
   const optimizer = createOptimizer(options);
   const name = modelName(config);
@@ -40,11 +45,8 @@ export async function train(run: PretrainRun): Promise<TrainingResult> {
       ...{name, model, optimizer, folder, stop, steps, keepCheckpoints},
       loss: sparseSoftmaxCrossEntropyLoss,
       train: sampleData({vocabSize, source: loader.batches('train', microBatchSize)!}),
-      ...(validation != null && {
-        validation: new SampleBatches({vocabSize, source: validation}).first(
-          evalIters * optimizer.accumulationSteps,
-        ),
-      }),
+      validation: evaluated('valid'),
+      test: evaluated('test'),
       evalEvery: options.evalInterval,
       saveEvery: options.saveInterval,
       loadEvery: options.logInterval,

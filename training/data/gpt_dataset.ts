@@ -1,5 +1,5 @@
 import {assert, assertCount} from '../../src/asserts';
-import {buildGptIndex, countTokens, type GptIndex} from './gpt_index';
+import {buildGptIndex, countTokens, type GptIndex, type GptIndexConfig} from './gpt_index';
 import type {Samples} from './samples';
 import type {SequenceSource} from './sequence_source';
 
@@ -12,6 +12,8 @@ export interface GptDatasetConfig {
   seed: number;
   /** The sequences to sample from. All of them, where it is not given. */
   range?: {begin: number; end: number};
+  /** Builds the index, or has it from a cache. Default `buildGptIndex`. */
+  buildIndex?: (config: GptIndexConfig) => GptIndex;
 }
 
 /**
@@ -29,7 +31,7 @@ export class GptDataset implements Samples {
   /** @throws If the sequences do not have the tokens of one sample. */
   constructor(
     private readonly source: SequenceSource,
-    {sequenceLength, numSamples, seed, range}: GptDatasetConfig,
+    {sequenceLength, numSamples, seed, range, buildIndex = buildGptIndex}: GptDatasetConfig,
   ) {
     this.name = source.name;
     this.sequenceLength = sequenceLength;
@@ -44,7 +46,7 @@ export class GptDataset implements Samples {
         `data: '${this.name}' must have at least ${sequenceLength + 1} tokens, those of one sequence ` +
         `and one more, got ${numTokens} in ${end - begin} of its ${source.numSequences} documents`,
     );
-    this.index = buildGptIndex(config);
+    this.index = buildIndex(config);
   }
 
   get length(): number {

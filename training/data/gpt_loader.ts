@@ -1,13 +1,17 @@
 import type {BatchLoader} from './batch_loader';
 import {type BatchSource, batchesOf} from './batch_source';
 import type {Blend} from './data_path';
+import {cachedGptIndex} from './gpt_index_cache';
 import {gptSplits, type GptSplitsConfig} from './gpt_splits';
 import {IndexedDataset} from './indexed_dataset';
 import type {Samples} from './samples';
 import type {Split} from './splits';
 
 /** Which data sets, and what to draw of them. */
-export type GptLoaderConfig = Blend & GptSplitsConfig;
+export interface GptLoaderConfig extends Blend, Omit<GptSplitsConfig, 'buildIndex' | 'weights'> {
+  /** A folder where the indices of the samples are kept for other runs. Default: they are not. */
+  cachePath?: string;
+}
 
 /** Reads the samples of some data sets in this thread. */
 export class GptLoader implements BatchLoader {
@@ -19,7 +23,9 @@ export class GptLoader implements BatchLoader {
   constructor(config: GptLoaderConfig) {
     try {
       config.prefixes.forEach((prefix) => this.datasets.push(IndexedDataset.open(prefix)));
-      this.splits = gptSplits(this.datasets, config);
+      const {cachePath} = config;
+      const buildIndex = cachePath == null ? undefined : cachedGptIndex(cachePath);
+      this.splits = gptSplits(this.datasets, {...config, buildIndex});
     } catch (error) {
       this.datasets.forEach((dataset) => dataset.close());
       throw error;

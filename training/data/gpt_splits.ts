@@ -1,6 +1,6 @@
 import {BlendedSamples} from './blended_samples';
 import type {Blend} from './data_path';
-import {GptDataset} from './gpt_dataset';
+import {GptDataset, type GptDatasetConfig} from './gpt_dataset';
 import type {Samples} from './samples';
 import type {SequenceSource} from './sequence_source';
 import {type Split, splitRanges, SPLITS} from './splits';
@@ -15,6 +15,8 @@ export interface GptSplitsConfig {
   /** Samples needed of each part; none of a part where there is no number. */
   numSamples: Partial<Record<Split, number>>;
   seed: number;
+  /** As `GptDataset` takes it. */
+  buildIndex?: GptDatasetConfig['buildIndex'];
 }
 
 /** Room for rounding: each data set of a blend has so many samples more than its weight asks for. */
@@ -60,12 +62,12 @@ function blend(sources: readonly SequenceSource[], split: Split, config: GptSpli
 function sample(
   source: SequenceSource,
   split: Split,
-  {split: proportions, sequenceLength, seed}: GptSplitsConfig,
+  {split: proportions, sequenceLength, seed, buildIndex}: GptSplitsConfig,
   numSamples?: number,
 ): GptDataset {
   const range = splitRanges(proportions, source.numSequences)[split] ?? {begin: 0, end: 0};
   try {
-    return new GptDataset(source, {sequenceLength, numSamples, seed, range});
+    return new GptDataset(source, {sequenceLength, numSamples, seed, range, buildIndex});
   } catch (error) {
     const message = `${(error as Error).message} (${split} of --split ${proportions})`;
     throw new Error(message, {cause: error});

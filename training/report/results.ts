@@ -14,6 +14,8 @@ export interface ModelResult {
   /** The cross-entropy on the validation text, in nats a token; NaN where there is none. */
   validationLoss: number;
   perplexity: number;
+  /** The cross-entropy on the test text, where there is one. */
+  testLoss?: number;
   /**
    * The validation loss without the tokenizer's part in it: bits for each byte of the text. Known where
    * the text is.
@@ -23,6 +25,9 @@ export interface ModelResult {
   /** The time of the training steps. */
   seconds: number;
 }
+
+/** What a cell says of what is not known. */
+const UNKNOWN = '-';
 
 /** The columns of the final table: a heading, and what stands below it. */
 const COLUMNS: [heading: string, cell: (result: ModelResult) => string][] = [
@@ -35,8 +40,9 @@ const COLUMNS: [heading: string, cell: (result: ModelResult) => string][] = [
   ['val loss', ({validationLoss}) => fixed(validationLoss)],
   [
     'perplexity',
-    ({validationLoss}) => (isKnown(validationLoss) ? formatPerplexity(validationLoss) : '-'),
+    ({validationLoss}) => (isKnown(validationLoss) ? formatPerplexity(validationLoss) : UNKNOWN),
   ],
+  ['test loss', ({testLoss}) => fixed(testLoss)],
   ['bits/byte', ({bitsPerByte}) => fixed(bitsPerByte)],
   ['tokens/s', ({tokensPerSecond}) => Math.round(tokensPerSecond).toLocaleString('en')],
   ['time', ({seconds}) => formatDuration(seconds)],
@@ -47,14 +53,15 @@ function isKnown(value: number | undefined): value is number {
 }
 
 function fixed(value: number | undefined): string {
-  return isKnown(value) ? value.toFixed(3) : '-';
+  return isKnown(value) ? value.toFixed(3) : UNKNOWN;
 }
 
-/** The results as rows of text, the headings first. */
+/** The results as rows of text, the headings first, without the columns of which nothing is known. */
 export function resultsTable(results: readonly ModelResult[]): string[][] {
+  const columns = COLUMNS.filter(([, cell]) => results.some((result) => cell(result) !== UNKNOWN));
   return [
-    COLUMNS.map(([heading]) => heading),
-    ...results.map((result) => COLUMNS.map(([, cell]) => cell(result))),
+    columns.map(([heading]) => heading),
+    ...results.map((result) => columns.map(([, cell]) => cell(result))),
   ];
 }
 

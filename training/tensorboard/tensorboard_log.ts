@@ -11,6 +11,8 @@ const SCALARS: Record<string, (record: MetricsRecord) => number | undefined> = {
   'loss/router_z': ({routerZloss}) => routerZloss,
   'loss/validation': ({validationLoss}) => validationLoss,
   'perplexity/validation': ({validationLoss}) => validationLoss && Math.exp(validationLoss),
+  'loss/test': ({testLoss}) => testLoss,
+  'perplexity/test': ({testLoss}) => testLoss && Math.exp(testLoss),
   'optimizer/gradient_norm': ({gradientNorm}) => gradientNorm,
   'optimizer/learning_rate': ({learningRate}) => learningRate,
   'optimizer/skipped': ({skipped}) => skipped && 1,
