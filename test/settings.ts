@@ -30,5 +30,13 @@ export const allowSoftware = MEGABLOCKS_SOFTWARE !== 'refused';
  */
 export const toleranceFloor = webgpuPrecision === 'float16' ? 3e-3 : 0;
 
+/**
+ * The same for what is exponential in sums of this size, as attention is in its scores: their rounding is
+ * relative to the sum, and that of the exponential to 1.
+ */
+export function exponentialTolerance(size: number): number {
+  return webgpuPrecision === 'float16' ? size * 2 ** -11 : 0;
+}
+
 /** Whether the GPU checks bounds, as it does for users who do not ask otherwise. */
 export const boundsChecks = process.env.MEGABLOCKS_BOUNDS_CHECKS !== 'off';

@@ -13,6 +13,7 @@ import {describeEachBackend, expectNoLeak} from './backends';
 import {expectClose} from './close';
 import {withValues} from './deferred';
 import {random} from './random';
+import {exponentialTolerance} from './settings';
 
 // Each fused op against the composition of tfjs' own ops that it replaces, forward and backward.
 
@@ -133,6 +134,7 @@ describeEachBackend('fused ops', (backendName) => {
       (x) => causalAttention(x as tf.Tensor3D, numHeads),
       (x) => composedAttention(x, numHeads),
       [qkv],
+      Math.max(2e-5, exponentialTolerance(16)),
     );
   });
 

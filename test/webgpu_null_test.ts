@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {
+  activation,
   dds,
   dsd,
   groupedMatMul,
   groupedMlp,
+  layerNorm,
   sdd,
   SparseMatrix,
   SparseTopology,
@@ -13,7 +15,13 @@ import {
 import {runKernel} from '../src/kernel';
 import {
   ACTIVATION_NAMES,
+  ActivationGrad,
+  type ActivationGradAttrs,
+  type ActivationGradInputs,
   type ActivationName,
+  AdamW,
+  type AdamWAttrs,
+  type AdamWInputs,
   type ExpertsAttrs,
   ExpertsDownGrad,
   type ExpertsDownGradInputs,
@@ -21,7 +29,9 @@ import {
   type PermutedMatMulAttrs,
   type PermutedMatMulInputs,
 } from '../src/kernel_names';
+import {HalfAttention} from '../src/kernels/webgpu/attention_float16';
 import {deviceState} from '../src/kernels/webgpu/device_state';
+import {toWgsl} from '../src/kernels/webgpu/program';
 
 // No GPU in software has matrix units. Dawn's null device has, on paper: it checks every program, and runs
 // none. So here all programs in half precision are compiled as for the units of real GPUs.
@@ -49,8 +59,10 @@ const FLAGS = [
   [true, true],
 ] as const;
 
-/** How many vectors of 8 bytes a product keeps in workgroup memory. */
-const PANELS = /panels : array<vec2u, (\d+)>/;
+/** How many vectors of 8 bytes a program keeps in workgroup memory. */
+const PANELS = /(?:panels|memory) : array<vec2u, (\d+)>/;
+/** What real GPUs have of it, in bytes. */
+const WORKGROUP_MEMORY = 48 << 10;
 
 const missing = process.env.MEGABLOCKS_WEBGPU !== 'found';
 
@@ -69,7 +81,9 @@ const missing = process.env.MEGABLOCKS_WEBGPU !== 'found';
       });
       device.onuncapturederror = ({error}) => errors.push(error.message);
       watch(device, products);
-      Object.assign(deviceState(device), {
+      const state = deviceState(device);
+      Object.assign(state.limits, {maxComputeWorkgroupStorageSize: WORKGROUP_MEMORY});
+      Object.assign(state, {
         matrixUnit: unit,
         subgroupSize: SUBGROUP_SIZE,
         precision: 'float16',
@@ -262,6 +276,43 @@ const missing = process.env.MEGABLOCKS_WEBGPU !== 'found';
           compile(() => dds(matrix(dense, outer, transposeB), sparse, {transposeA: transposeB}));
         }
       }
+    });
+
+    test.each([4, 20, 64, 72, 128])('causal attention, heads of %p', (headSize) => {
+      const {device} = backend;
+      const shape = {batch: 2, length: 70, hiddenSize: 2 * headSize, numHeads: 2};
+      const half = HalfAttention.of(deviceState(device), shape)!;
+      const programs = [half.forward(), half.statistics(), half.queryGrad(), half.keyValueGrad()];
+      for (const program of programs) {
+        device.createShaderModule({code: toWgsl(program)});
+      }
+    });
+
+    test.each([3, 4])('what records the largest magnitude of its result, rows of %p', (size) => {
+      const x = tf.ones<tf.Rank.R2>([2, size]);
+      const vector = tf.ones<tf.Rank.R1>([size]);
+      const {magnitudes} = deviceState(backend.device);
+      const moments = {firstMoment: x, secondMoment: x};
+      const attrs = {learningRate: 1, beta1: 0, beta2: 0, epsilon: 1, weightDecay: 0, step: 1};
+      compile(() => {
+        const results = [
+          layerNorm(x, vector, vector),
+          activation(x, 'gelu'),
+          runKernel<ActivationGradInputs, ActivationGradAttrs, tf.Tensor>(
+            ActivationGrad,
+            {x, dy: x},
+            {activation: 'gelu'},
+          ),
+          runKernel<AdamWInputs, AdamWAttrs, tf.Tensor[]>(
+            AdamW,
+            {value: x, gradient: x, ...moments},
+            attrs,
+          )[0],
+        ];
+        for (const result of results) {
+          expect(magnitudes.find(result)).toBeDefined();
+        }
+      });
     });
 
     test('these were all', () => {

@@ -106,8 +106,8 @@ export async function trainModel(preset: PresetName, batch: number): Promise<Row
   return rows;
 }
 
-/** The dense model of the same sizes from tfjs' own ops, trained by its Adam. */
-export async function trainTfjsModel(preset: 'xs' | 'small', batch: number): Promise<Row[]> {
+/** The loss of a batch, as a function of the weights of the dense model made of tfjs' own ops. */
+export function tfjsModelLoss(preset: 'xs' | 'small', batch: number): () => tf.Scalar {
   const config = LANGUAGE_MODEL_PRESETS[preset];
   const {vocabSize, sequenceLength, hiddenSize: H, numLayers, numHeads} = config;
   let seed = 0;
@@ -150,6 +150,13 @@ export async function trainTfjsModel(preset: 'xs' | 'small', batch: number): Pro
   };
   const ids = randomIds([tokens], vocabSize, 1) as tf.Tensor1D;
   const labels = randomIds([tokens], vocabSize, 2) as tf.Tensor1D;
+  return () => loss(ids, labels);
+}
+
+/** The dense model of the same sizes from tfjs' own ops, trained by its Adam. */
+export async function trainTfjsModel(preset: 'xs' | 'small', batch: number): Promise<Row[]> {
+  const config = LANGUAGE_MODEL_PRESETS[preset];
+  const loss = tfjsModelLoss(preset, batch);
   const steps = (step: () => void) => async (count: number) => {
     for (let i = 0; i < count; i++) {
       tf.tidy(step);
@@ -158,8 +165,8 @@ export async function trainTfjsModel(preset: 'xs' | 'small', batch: number): Pro
   };
   const optimizer = tf.train.adam(1e-4);
   const label = `${preset}, plain tfjs`;
-  const both = await timeSteps(steps(() => void tf.variableGrads(() => loss(ids, labels))));
-  const all = await timeSteps(steps(() => void optimizer.minimize(() => loss(ids, labels))));
+  const both = await timeSteps(steps(() => void tf.variableGrads(loss)));
+  const all = await timeSteps(steps(() => void optimizer.minimize(loss)));
   return [
     row(`${label}, forward and backward`, config, batch, both),
     row(`${label}, training step, Adam`, config, batch, all),

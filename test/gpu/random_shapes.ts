@@ -39,6 +39,7 @@ import {
 import {ACTIVATION_NAMES, type Precision} from '../../src/kernel_names';
 import {random} from '../random';
 import {randomInts} from '../routing';
+import {exponentialTolerance} from '../settings';
 import {
   type Change,
   type Choices,
@@ -747,7 +748,7 @@ const attentionCase = (
   headSize: number,
 ): RandomCase => ({
   sizes: {batch, length, numHeads, headSize},
-  tolerance: 5e-5,
+  tolerance: Math.max(5e-5, exponentialTolerance(16)),
   run: () =>
     valueAndGradients((qkv) => causalAttention(qkv as tf.Tensor3D, numHeads), {
       qkv: tf.mul(2, numbers([batch, length, 3 * numHeads * headSize], 1)),

@@ -9,22 +9,40 @@ import {
 } from '../../kernel_names';
 import {activationDerivative} from './activation_wgsl';
 import {type FloatType, floatType, lengthOf} from './float_wgsl';
+import {magnitudeRecord} from './magnitude_wgsl';
+import {recordMagnitude} from './magnitudes';
 import {makeOutput, type Program, runProgram, workgroupsFor} from './program';
 
 const WORKGROUP_SIZE = 256;
 
-/** One invocation a vector of elements. */
-function activationGradProgram(activation: ActivationName, type: FloatType): Program {
+/**
+ * One invocation a vector of elements.
+ *
+ * @param records Whether the largest magnitude of the result is recorded.
+ */
+function activationGradProgram(
+  activation: ActivationName,
+  type: FloatType,
+  records: boolean,
+): Program {
+  const record = magnitudeRecord('dx', type, records);
   return {
     name: ActivationGrad,
-    variant: `${activation} ${type}`,
+    variant: `${activation} ${type}${record.variant}`,
     inputs: {x: type, dy: type},
-    outputs: {dx: type},
-    uniforms: {length: 'u32'},
+    outputs: {dx: type, ...record.outputs},
+    uniforms: {length: 'u32', ...record.uniforms},
+    uniformsChange: records,
     workgroupSize: WORKGROUP_SIZE,
-    declarations: () => activationDerivative(activation, type),
+    declarations: () => activationDerivative(activation, type) + record.declarations,
     main: () => `
-      if (index < uniforms.length) { dx[index] = activationDerivative(x[index]) * dy[index]; }`,
+      ${record.begin}
+      if (index < uniforms.length) {
+        let value = activationDerivative(x[index]) * dy[index];
+        dx[index] = value;
+        ${record.join('value')}
+      }
+      ${record.end}`,
   };
 }
 
@@ -36,11 +54,12 @@ export const activationGradConfig = kernelConfig<
   const dx = makeOutput(backend, x.shape);
   const size = util.sizeFromShape(x.shape);
   const type = floatType(size);
+  const record = recordMagnitude(backend, dx);
   const length = size / lengthOf(type);
-  runProgram(backend, activationGradProgram(activation, type), {
+  runProgram(backend, activationGradProgram(activation, type, record != null), {
     inputs: {x, dy},
-    outputs: {dx},
-    uniforms: {length},
+    outputs: {dx, ...record?.outputs},
+    uniforms: {length, ...record?.uniforms},
     workgroups: workgroupsFor(length, WORKGROUP_SIZE),
   });
   return dx;

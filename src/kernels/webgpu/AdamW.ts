@@ -3,9 +3,9 @@ import {util} from '@tensorflow/tfjs-core';
 import {kernelConfig} from '../../kernel';
 import {AdamW, type AdamWAttrs, type AdamWInputs} from '../../kernel_names';
 import {adamWFactors} from '../shared/AdamW_impl';
-import {deviceState} from './device_state';
 import {type FloatType, floatType, isNotFinite, lengthOf} from './float_wgsl';
-import {joinMagnitude, MAGNITUDE_RECORD} from './magnitude_wgsl';
+import {magnitudeRecord} from './magnitude_wgsl';
+import {recordMagnitude} from './magnitudes';
 import {makeOutput, type Program, runProgram, workgroupsFor} from './program';
 
 const WORKGROUP_SIZE = 256;
@@ -24,20 +24,20 @@ const SCALED_GRADIENT = `
  * One invocation a vector of elements, of the parameter and of all that belongs to it.
  *
  * @param scaled Whether the gradients are scaled by a number that the device knows.
- * @param records Whether the largest magnitude of the new value is recorded, which the next product in
- *     half precision then need not look for.
+ * @param records Whether the largest magnitude of the new value is recorded.
  */
 function adamWProgram(type: FloatType, scaled: boolean, records: boolean): Program {
+  const record = magnitudeRecord('value', type, records);
   return {
     name: AdamW,
-    variant: `${type} ${scaled} ${records}`,
+    variant: `${type} ${scaled}${record.variant}`,
     inputs: {
       ...{value: type, gradient: type, firstMoment: type, secondMoment: type},
       ...(scaled && {gradientScale: 'f32'}),
     },
     outputs: {
       ...{newValue: type, newFirstMoment: type, newSecondMoment: type},
-      ...(records && MAGNITUDE_RECORD.outputs),
+      ...record.outputs,
     },
     uniforms: {
       length: 'u32',
@@ -50,12 +50,12 @@ function adamWProgram(type: FloatType, scaled: boolean, records: boolean): Progr
       stepSize: 'f32',
       decay: 'f32',
       secondMomentScale: 'f32',
-      ...(records && MAGNITUDE_RECORD.uniforms),
+      ...record.uniforms,
     },
     uniformsChange: true,
     workgroupSize: WORKGROUP_SIZE,
     declarations: () => `
-      ${records ? MAGNITUDE_RECORD.declarations : ''}
+      ${record.declarations}
 
       /** Updates the moments, and returns the new value. */
       fn updated(index : u32) -> ${type} {
@@ -68,13 +68,13 @@ function adamWProgram(type: FloatType, scaled: boolean, records: boolean): Progr
         return uniforms.decay * value[index] - uniforms.stepSize * m / deviation;
       }`,
     main: () => `
-      ${records ? 'var largest_value = 0u;' : ''}
+      ${record.begin}
       if (index < uniforms.length) {
         let now = updated(index);
         newValue[index] = now;
-        ${records ? joinMagnitude('value', 'now', type) : ''}
+        ${record.join('now')}
       }
-      ${records ? MAGNITUDE_RECORD.join('largest_value') : ''}`,
+      ${record.end}`,
   };
 }
 
@@ -89,20 +89,18 @@ export const adamWConfig = kernelConfig<AdamWInputs, AdamWAttrs, WebGPUBackend>(
     const size = util.sizeFromShape(value.shape);
     const type = floatType(size);
     const length = size / lengthOf(type);
-    const state = deviceState(backend.device);
-    // Vectors are not multiplied.
-    const records = state.multipliesInHalf && value.shape.length > 1;
+    const record = recordMagnitude(backend, newValue);
     const {beta1, beta2, epsilon} = attrs;
-    runProgram(backend, adamWProgram(type, inputs.gradientScale != null, records), {
+    runProgram(backend, adamWProgram(type, inputs.gradientScale != null, record != null), {
       inputs: {...inputs},
       outputs: {
         newValue,
         newFirstMoment,
         newSecondMoment,
-        ...(records && {magnitudes: state.magnitudes.buffer}),
+        ...record?.outputs,
       },
       uniforms: {
-        ...(records && {slot: state.magnitudes.take(backend, newValue)}),
+        ...record?.uniforms,
         length,
         beta1,
         beta2,

@@ -6,7 +6,11 @@ import {
   type CausalAttentionInputs,
 } from '../../kernel_names';
 import {attentionShape} from '../shared/CausalAttention_impl';
-import {AttentionCode, attentionTiles, KEYS, QUERIES, VALUES} from './attention_tiles';
+import {HalfAttention} from './attention_float16';
+import {AttentionCode, attentionTiles} from './attention_tiles';
+import {KEYS, QUERIES, VALUES} from './attention_wgsl';
+import {deviceState} from './device_state';
+import {magnitudeOf} from './magnitudes';
 import {onlineSoftmax} from './online_softmax';
 import {makeOutput, type Program, runProgram} from './program';
 import {unroll} from './unroll';
@@ -58,6 +62,21 @@ export const causalAttentionConfig = kernelConfig<
   const shape = attentionShape(qkv.shape, attrs);
   const {batch, length, hiddenSize, numHeads} = shape;
   const y = makeOutput(backend, [batch, length, hiddenSize]);
+  const state = deviceState(backend.device);
+  const half = HalfAttention.of(state, shape);
+  if (half != null) {
+    runProgram(backend, half.forward(), {
+      inputs: {qkv},
+      outputs: {y, magnitudes: state.magnitudes.buffer},
+      uniforms: {
+        ...half.uniforms(shape),
+        magnitudeQkv: magnitudeOf(backend, qkv),
+        slot: state.magnitudes.take(backend, y),
+      },
+      workgroups: half.workgroups(shape),
+    });
+    return y;
+  }
   const code = new AttentionCode(
     attentionTiles(backend.device, shape, 'few'),
     hiddenSize / numHeads,

@@ -6,15 +6,11 @@ import {
   type CausalAttentionGradInputs,
 } from '../../kernel_names';
 import {attentionShape} from '../shared/CausalAttention_impl';
-import {
-  AttentionCode,
-  attentionTiles,
-  KEYS,
-  MASKED,
-  OUTPUT_GRADS,
-  QUERIES,
-  VALUES,
-} from './attention_tiles';
+import {HalfAttention} from './attention_float16';
+import {AttentionCode, attentionTiles} from './attention_tiles';
+import {KEYS, MASKED, OUTPUT_GRADS, QUERIES, VALUES} from './attention_wgsl';
+import {deviceState} from './device_state';
+import {magnitudeOf} from './magnitudes';
 import {onlineSoftmax} from './online_softmax';
 import {makeOutput, type Program, runProgram} from './program';
 import {unroll} from './unroll';
@@ -174,6 +170,36 @@ export const causalAttentionGradConfig = kernelConfig<
   const headSize = hiddenSize / numHeads;
   const dqkv = makeOutput(backend, qkv.shape);
   const statistics = makeOutput(backend, [batch, numHeads, length, 2]);
+  const state = deviceState(backend.device);
+  const half = HalfAttention.of(state, shape);
+  if (half != null) {
+    const {buffer: magnitudes} = state.magnitudes;
+    const [workgroups, uniforms] = [
+      half.workgroups(shape),
+      {
+        ...half.uniforms(shape),
+        magnitudeQkv: magnitudeOf(backend, qkv),
+        magnitudeDy: magnitudeOf(backend, dy),
+      },
+    ];
+    runProgram(backend, half.statistics(), {
+      inputs: {qkv, dy, magnitudes},
+      outputs: {statistics},
+      uniforms,
+      workgroups,
+    });
+    const slot = state.magnitudes.take(backend, dqkv);
+    for (const program of [half.queryGrad(), half.keyValueGrad()]) {
+      runProgram(backend, program, {
+        inputs: {qkv, dy, statistics},
+        outputs: {dqkv, magnitudes},
+        uniforms: {...uniforms, slot},
+        workgroups,
+      });
+    }
+    backend.disposeData(statistics.dataId);
+    return dqkv;
+  }
   const few = new AttentionCode(attentionTiles(backend.device, shape, 'few'), headSize);
   const many = new AttentionCode(attentionTiles(backend.device, shape, 'many'), headSize);
   runProgram(backend, statisticsProgram(few), {

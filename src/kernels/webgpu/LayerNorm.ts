@@ -2,30 +2,45 @@ import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {kernelConfig} from '../../kernel';
 import {LayerNorm, type LayerNormAttrs, type LayerNormInputs} from '../../kernel_names';
 import {rowStatistics} from './layer_norm_wgsl';
+import {magnitudeRecord} from './magnitude_wgsl';
+import {recordMagnitude} from './magnitudes';
 import {makeOutput, type Program, runProgram} from './program';
 import {WorkgroupRow} from './workgroup_row';
 import {workgroupReduction} from './workgroup_reduction';
 
-/** One workgroup a row: it reads the row once and sums over it twice. */
-function layerNormProgram(row: WorkgroupRow): Program {
+/**
+ * One workgroup a row: it reads the row once and sums over it twice.
+ *
+ * @param records Whether the largest magnitude of the result is recorded.
+ */
+function layerNormProgram(row: WorkgroupRow, records: boolean): Program {
   const {type, workgroupSize} = row;
+  const record = magnitudeRecord('y', type, records);
   const x = row.value('x', 'x[begin + at]');
   return {
     name: LayerNorm,
-    variant: row.variant,
+    variant: row.variant + record.variant,
     inputs: {x: type, gamma: type, beta: type},
-    outputs: {y: type},
-    uniforms: {numRows: 'u32', length: 'u32', size: 'f32', epsilon: 'f32'},
+    outputs: {y: type, ...record.outputs},
+    uniforms: {numRows: 'u32', length: 'u32', size: 'f32', epsilon: 'f32', ...record.uniforms},
+    uniformsChange: records,
     workgroupSize,
-    declarations: () => workgroupReduction({name: 'sumOverRow', type: 'f32', size: workgroupSize}),
+    declarations: () =>
+      workgroupReduction({name: 'sumOverRow', type: 'f32', size: workgroupSize}) +
+      record.declarations,
     main: () => `
       if (group >= uniforms.numRows) { return; }
       let begin = group * uniforms.length;
       ${row.read(x)}
       ${rowStatistics(row, x)}
+      ${record.begin}
       ${row.forEach(
-        (get) => `y[begin + at] = (${get(x)} - mean) * scale * gamma[at] + beta[at];`,
-      )}`,
+        (get) => `
+          let value = (${get(x)} - mean) * scale * gamma[at] + beta[at];
+          y[begin + at] = value;
+          ${record.join('value')}`,
+      )}
+      ${record.end}`,
   };
 }
 
@@ -36,10 +51,11 @@ export const layerNormConfig = kernelConfig<LayerNormInputs, LayerNormAttrs, Web
     const [numRows, size] = x.shape;
     const y = makeOutput(backend, x.shape);
     const row = new WorkgroupRow(size);
-    runProgram(backend, layerNormProgram(row), {
+    const record = recordMagnitude(backend, y);
+    runProgram(backend, layerNormProgram(row, record != null), {
       inputs: {x, gamma, beta},
-      outputs: {y},
-      uniforms: {numRows, length: row.length, size, epsilon},
+      outputs: {y, ...record?.outputs},
+      uniforms: {numRows, length: row.length, size, epsilon, ...record?.uniforms},
       workgroups: numRows,
     });
     return y;

@@ -1,5 +1,12 @@
 import type {AttentionShape} from '../shared/CausalAttention_impl';
-import {isNan} from './float_wgsl';
+import {
+  ATTENTION_UNIFORMS,
+  attentionUniforms,
+  EXP_AND_LOG,
+  findTile,
+  loadRows,
+  type Rows,
+} from './attention_wgsl';
 import type {Program} from './program';
 import {unroll} from './unroll';
 
@@ -21,9 +28,6 @@ const GROUP = 4 * ACROSS;
 const ROW_GROUP = 4 * DOWN;
 /** Features that one workgroup sums at most; larger heads take several. */
 const MAX_FEATURES = 128;
-
-/** A score that vanishes, and yet leaves room to subtract from. */
-export const MASKED = '-1e30';
 
 export interface AttentionTiles {
   /** Groups of four rows a lane. */
@@ -51,16 +55,6 @@ export function attentionTiles(
     depth: roomy ? 32 : 16,
   };
 }
-
-/** Where rows are read from: a WGSL function `load(base, row, feature)` and the base of the head. */
-export interface Rows {
-  load: 'loadQkv' | 'loadDy';
-  base: string;
-}
-export const QUERIES: Rows = {load: 'loadQkv', base: 'queryBase'};
-export const KEYS: Rows = {load: 'loadQkv', base: 'keyBase'};
-export const VALUES: Rows = {load: 'loadQkv', base: 'valueBase'};
-export const OUTPUT_GRADS: Rows = {load: 'loadDy', base: 'dyBase'};
 
 /** WGSL of the programs of attention with these tiles. */
 export class AttentionCode {
@@ -131,68 +125,22 @@ export class AttentionCode {
       ].join(),
       inputs: typed(inputs),
       outputs: typed(outputs),
-      uniforms: {
-        heads: 'u32',
-        numHeads: 'u32',
-        headSize: 'u32',
-        length: 'u32',
-        tiles: 'u32',
-        scale: 'f32',
-      },
+      uniforms: ATTENTION_UNIFORMS,
       workgroupSize: LANES,
       declarations: () => `
-        // The built-in ones may make a number of NaN.
-        fn exp4(x : vec4f) -> vec4f { return select(exp(x), x, ${isNan('vec4<f32>', 'x')}); }
-        fn log4(x : vec4f) -> vec4f { return select(log(x), x, ${isNan('vec4<f32>', 'x')}); }
+        ${EXP_AND_LOG}
         var<workgroup> panelA : array<vec4f, ${depth * this.rowStride}>;
         var<workgroup> panelB : array<vec4f, ${depth * this.columnStride}>;
-        ${this.load('loadQkv', 'qkv', 3)}
-        ${'dy' in inputs ? this.load('loadDy', 'dy', 1) : ''}`,
+        ${loadRows('loadQkv', 'qkv', 3, this.vector)}
+        ${'dy' in inputs ? loadRows('loadDy', 'dy', 1, this.vector) : ''}`,
     };
   }
 
-  /** Four features of a row of its head; zero beyond the last row and the last feature. */
-  private load(name: string, buffer: string, parts: 1 | 3): string {
-    const at = `base + row * (uniforms.numHeads * uniforms.headSize * ${parts}u) + feature`;
-    return `
-      fn ${name}(base : u32, row : u32, feature : u32) -> vec4f {
-        var value = vec4f();
-        if (row < uniforms.length) {
-          ${
-            this.vector
-              ? `if (feature < uniforms.headSize) { value = ${buffer}[(${at}) / 4u]; }`
-              : unroll(
-                  4,
-                  (i) =>
-                    `if (feature + ${i}u < uniforms.headSize) { value[${i}] = ${buffer}[${at} + ${i}u]; }`,
-                )
-          }
-        }
-        return value;
-      }`;
-  }
-
-  /**
-   * Statements that find the tile of this workgroup: all tiles of a head come one after the other, since
-   * they read the same rows, those with the most work first.
-   */
+  /** Statements that find the tile of this workgroup, and the lane's place in it. */
   findTile({heaviest, slices}: {heaviest: 'first' | 'last'; slices: number}): string {
-    const tile = 'group % uniforms.tiles';
     return `
-      let slice = group / uniforms.tiles % ${slices}u;
-      let head = group / uniforms.tiles / ${slices}u;
-      if (head >= uniforms.heads) { return; }
-      let firstFeature = slice * ${MAX_FEATURES}u;
-      let rowBegin = ${
-        heaviest === 'first' ? tile : `(uniforms.tiles - 1 - ${tile})`
-      } * ${this.rows}u;
-      let hiddenSize = uniforms.numHeads * uniforms.headSize;
-      let firstRow = head / uniforms.numHeads * uniforms.length;
-      let headFeature = head % uniforms.numHeads * uniforms.headSize;
-      let queryBase = firstRow * 3 * hiddenSize + headFeature;
-      let keyBase = queryBase + hiddenSize;
-      let valueBase = keyBase + hiddenSize;
-      let dyBase = firstRow * hiddenSize + headFeature;
+      ${findTile(this.rows, heaviest, slices)}
+      let firstFeature = ${slices > 1 ? `slice * ${MAX_FEATURES}u` : '0u'};
       let laneRow = lane / ${ACROSS}u;
       let laneColumn = lane % ${ACROSS}u;`;
   }
@@ -379,15 +327,8 @@ export class AttentionCode {
   }
 
   /** What a dispatch of the program needs. */
-  uniforms({batch, length, hiddenSize, numHeads}: AttentionShape) {
-    return {
-      heads: batch * numHeads,
-      numHeads,
-      headSize: hiddenSize / numHeads,
-      length,
-      tiles: Math.ceil(length / this.rows),
-      scale: 1 / Math.sqrt(hiddenSize / numHeads),
-    };
+  uniforms(shape: AttentionShape) {
+    return attentionUniforms(shape, this.rows);
   }
 
   workgroups({batch, length, numHeads}: AttentionShape, slices: number): number {

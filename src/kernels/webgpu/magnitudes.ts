@@ -2,7 +2,7 @@ import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {type TensorInfo, util} from '@tensorflow/tfjs-core';
 import {deviceState} from './device_state';
 import {type FloatType, floatType, lengthOf} from './float_wgsl';
-import {joinMagnitude, MAGNITUDE_RECORD} from './magnitude_wgsl';
+import {magnitudeRecord} from './magnitude_wgsl';
 import {internals, type Program, runProgram, workgroupsFor} from './program';
 
 // The largest magnitude of a tensor decides by which power of two half precision scales it. It never
@@ -73,28 +73,49 @@ export interface UsedBlocks {
   blockSize: number;
 }
 
+/**
+ * What a dispatch needs whose program records the largest magnitude of a tensor that it writes, so that the
+ * next product in half precision need not look for it; null where no product would: in float32, and of
+ * vectors, which are not multiplied.
+ */
+export function recordMagnitude(
+  backend: WebGPUBackend,
+  y: TensorInfo,
+): {outputs: {magnitudes: GPUBuffer}; uniforms: {slot: number}} | null {
+  const state = deviceState(backend.device);
+  if (!state.multipliesInHalf || y.shape.length < 2) {
+    return null;
+  }
+  const {magnitudes} = state;
+  return {
+    outputs: {magnitudes: magnitudes.buffer},
+    uniforms: {slot: magnitudes.take(backend, y)},
+  };
+}
+
 const WORKGROUP_SIZE = 256;
 const MAX_WORKGROUPS = 1024;
 
 /** Invocations stride over the tensor; the maximum of a workgroup joins that of the others. */
 function magnitudeProgram(type: FloatType, ofBlocks: boolean): Program {
-  const join = joinMagnitude('x', 'x[i]', type);
+  const record = magnitudeRecord('x', type);
+  const join = record.join('x[i]');
   return {
     name: 'MegaBlocksMagnitude',
     variant: `${type} ${ofBlocks}`,
     inputs: {x: type, ...(ofBlocks && {columnIndices: 'i32'})},
-    outputs: MAGNITUDE_RECORD.outputs,
+    outputs: record.outputs,
     uniforms: {
       size: 'u32',
       stride: 'u32',
       ...(ofBlocks && {numColumns: 'u32', sizeOfBlock: 'u32'}),
-      ...MAGNITUDE_RECORD.uniforms,
+      ...record.uniforms,
     },
     uniformsChange: true,
     workgroupSize: WORKGROUP_SIZE,
-    declarations: () => MAGNITUDE_RECORD.declarations,
+    declarations: () => record.declarations,
     main: () => `
-      var largest_x = 0u;
+      ${record.begin}
       for (var i = index; i < uniforms.size; i += uniforms.stride) {
         ${
           ofBlocks
@@ -103,7 +124,7 @@ function magnitudeProgram(type: FloatType, ofBlocks: boolean): Program {
             : join
         }
       }
-      ${MAGNITUDE_RECORD.join('largest_x')}`,
+      ${record.end}`,
   };
 }
 

@@ -1,3 +1,4 @@
+import {HALVES} from './float16_wgsl';
 import {
   magnitudesOf,
   matMulProgram,
@@ -29,14 +30,10 @@ export interface MatrixUnit {
 /** Halves between the rows of a panel, so that they begin in different banks. */
 const PADDING = 8;
 
-/** The exponent of the largest magnitude after scaling; halves end at 2^16. */
-const TARGET_EXPONENT = 14;
-
 /**
  * The product on subgroup matrices: half-precision operands, float32 sums. The operands are scaled by
  * powers of two, taken from their largest magnitude, and rounded while they are staged; the sums are
- * scaled back. So whatever float32 holds neither overflows nor vanishes, and an element is rounded to 11
- * bits unless it is 2^28 times smaller than the largest.
+ * scaled back.
  *
  * A panel lies in workgroup memory as its operand lies in the buffer; the matrix units read it either
  * way. The next panel is read while the present one is multiplied. The sums pass through the memory of
@@ -87,19 +84,9 @@ export function float16Program(
     declarations: `
       var<workgroup> panels : array<vec2u, ${Math.max(panelA.size + panelB.size, subgroups * scratchSize)}>;
 
-      /** The power of two that brings the largest magnitude, given by its bits, near the top of halves. */
-      fn scalingExponent(bits : u32) -> i32 {
-        let exponent = i32(bits >> 23u) - 127;
-        return select(clamp(${TARGET_EXPONENT} - exponent, -126, 126), 0, bits == 0u);
-      }
+      ${HALVES}
 
-      fn powerOfTwo(exponent : i32) -> f32 { return bitcast<f32>(u32(exponent + 127) << 23u); }
-
-      fn plusNeighbour(x : f32, distance : u32) -> f32 { return x + subgroupShuffleXor(x, distance); }
-
-      fn toHalves(x : vec4f) -> vec2u {
-        return vec2u(bitcast<u32>(vec2h(x.xy)), bitcast<u32>(vec2h(x.zw)));
-      }`,
+      fn plusNeighbour(x : f32, distance : u32) -> f32 { return x + subgroupShuffleXor(x, distance); }`,
     main: () => {
       const slots = [
         stagingSlots(panelA, 'row', source.a, workgroupSize),
@@ -133,9 +120,6 @@ export function float16Program(
       ${unroll(unitRows, (i) => unroll(unitColumns, (j) => `var sum_${i}_${j} : ${sum};`))}
       ${panelLoop(source, slots, depth, multiply)}
       ${recorded.map((name) => `var largest_${name} = 0u;`).join('\n')}
-      // The smaller scale first, so that no product overflows on its way to a result that does not.
-      let unscaleFirst = powerOfTwo(-max(exponentA, exponentB));
-      let unscaleLast = powerOfTwo(-min(exponentA, exponentB));
       let scratch = subgroup_id * ${scratchSize}u;
       ${unroll(
         unitRows,
@@ -150,7 +134,7 @@ export function float16Program(
             let column = columnBegin + subgroupColumn + unitColumn;
             let scratchAt = scratch + unitRow * ${scratchStride}u + unitColumn / 2u;
             let scaledSum = bitcast<vec4f>(vec4u(panels[scratchAt], panels[scratchAt + 1u]));
-            let value = scaledSum * unscaleFirst * unscaleLast;
+            let value = unscale(scaledSum, exponentA, exponentB);
             ${storeFour(source, {
               width: subgroupColumns,
               sumAcross: (x) => sumAcross(x, lanesOfRow),

@@ -1,4 +1,5 @@
-import {type AttentionCode, MASKED} from './attention_tiles';
+import type {AttentionCode} from './attention_tiles';
+import {MASKED} from './attention_wgsl';
 import {unroll} from './unroll';
 
 /**
