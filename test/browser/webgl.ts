@@ -136,6 +136,45 @@ describeEachBackend(
       }
     });
 
+    // Two rows of texels a line, as tensors are uploaded and as tfjs' own kernels make them, and rows that
+    // go on in the next line.
+    test.each([
+      ['two rows a line', {ends: [20, 65, 65, 110, 160, 200], inner: 40, columns: 36}],
+      ['rows over two lines', {ends: [13, 13, 40], inner: 200, columns: 14}],
+    ])('products of tensors with longer sides than a texture: %s', (_, {ends, inner, columns}) => {
+      const [numBins, rows] = [ends.length, ends.at(-1)!];
+      const side = tf.env().getNumber('WEBGL_MAX_TEXTURE_SIZE');
+      const onGpu = <T extends tf.Tensor>(x: T): T => tf.mul(x, tf.scalar(1));
+      try {
+        tf.env().set('WEBGL_MAX_TEXTURE_SIZE', 96);
+        for (const made of [onGpu, <T extends tf.Tensor>(x: T) => x]) {
+          tf.tidy(() => {
+            const x = made(matrix(rows, inner, 1));
+            const shape: [number, number, number] = [numBins, inner, columns];
+            const w = made(tf.tensor3d(random(tf.util.sizeFromShape(shape), 2), shape));
+            const dy = made(matrix(rows, columns, 3));
+            const bins = tf.tensor1d(ends, 'int32');
+            const wanted = matMulOfBins(x, w, ends);
+            const product = groupedMatMul(x, w, bins);
+            expectClose(tf.add(product, dy), tf.add(wanted, dy));
+            const transposed = made(tf.transpose(w, [0, 2, 1]));
+            expectClose(groupedMatMul(x, transposed, bins, {transposeB: true}), wanted);
+            const ofGroups = ends.map((end, e) => {
+              const begin = e === 0 ? 0 : ends[e - 1];
+              const part = (t: tf.Tensor2D) => tf.slice(t, [begin, 0], [end - begin, -1]);
+              return end === begin
+                ? tf.zeros([inner, columns])
+                : tf.matMul(part(x), part(dy), true);
+            });
+            const gradient = groupedMatMul(x, dy, bins, {transposeA: true});
+            expectClose(tf.mul(gradient, tf.scalar(2)), tf.mul(tf.stack(ofGroups), tf.scalar(2)));
+          });
+        }
+      } finally {
+        tf.env().set('WEBGL_MAX_TEXTURE_SIZE', side);
+      }
+    });
+
     test('a slice, which shares the texture of the whole', () => {
       tf.tidy(() => {
         const x = tf.tensor1d([9, 9, 0, 1, 1, 2, 9, 9], 'int32');

@@ -33,7 +33,7 @@ function operand(
     const position = alongColumns ? `${first} + ${2 * i}, 2 * k` : `2 * k, ${first} + ${2 * i}`;
     return `${input}Quad(${position})${transposed ? `.${TRANSPOSED}` : ''}`;
   };
-  return {prepare: '', load};
+  return {prepare: '', step: '', load};
 }
 
 function sddProgram(

@@ -35,6 +35,30 @@ export function liesAlike(a: readonly number[], b: readonly number[]): boolean {
   return x.columns === y.columns && (x.rows === y.rows || wholeTexels);
 }
 
+/**
+ * The height and width of a packed texture with whole rows of texels in every line: as few as fit below the
+ * longest side, and a power of two. Null where a row is longer than that.
+ */
+export function linesOf(
+  shape: readonly number[],
+  longestSide: number,
+): {height: number; width: number} | null {
+  const {batch, rowTexels, columnTexels} = matricesOf(shape);
+  let rowsPerLine = 1;
+  while (Math.ceil((batch * rowTexels) / rowsPerLine) > longestSide) {
+    rowsPerLine *= 2;
+  }
+  const height = Math.ceil((batch * rowTexels) / rowsPerLine);
+  const width = rowsPerLine * columnTexels;
+  return width <= longestSide ? {height, width} : null;
+}
+
+/** How many rows of texels lie in a line of a packed texture; 0 if not as `linesOf` has it. */
+export function rowsPerLine(width: number, {columnTexels}: Matrices): number {
+  const rows = width / columnTexels;
+  return Number.isInteger(Math.log2(rows)) && rows >= 1 ? rows : 0;
+}
+
 /** How many texels a tensor takes. */
 export function numTexels(shape: readonly number[], layout: Layout): number {
   if (layout === 'flat') {

@@ -2,6 +2,7 @@ import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
 import {matricesOf, numTexels} from './layout';
 import {type Program, type Run, runWithOutputs, runProgram} from './program';
+import {alignLines} from './relayout';
 
 // Products of matrices, texel by texel: 2 x 2 elements of one times 2 x 2 of the other. A fragment computes
 // a tile of several texels, each into a texture of its own, so that a texel which is read serves several
@@ -79,6 +80,8 @@ export function storeRows(tile: Tile, condition: (row: number) => string): strin
 export interface Factor {
   /** GLSL before the loop over the steps. */
   prepare: string;
+  /** GLSL before the loads of texel `k`. */
+  step: string;
   /** GLSL: 2 x 2 elements in row or column `i` of the tile, at the steps of texel `k`. */
   load: (i: number) => string;
 }
@@ -117,20 +120,27 @@ export function factorOf(
     transposed: boolean;
   },
 ): Factor {
-  const [step, other, axis] =
-    stepsAlong === 'columns' ? ['column', 'row', 'x'] : ['row', 'column', 'y'];
-  const at = Array.from(
-    {length: count},
-    (_, i) => `float ${input}_at${i} = ${input}_${other}(${first} + ${i});`,
-  );
-  const moving = `${input}_begin + float(k) * ${input}_step.${axis}`;
+  const numbers = Array.from({length: count}, (_, i) => i);
+  const transpose = transposed ? `.${TRANSPOSED}` : '';
+  const place = (i: number) => `${input}_at${i}`;
+  if (stepsAlong === 'columns') {
+    const row = (i: number) => `${input}_line(float(${first} + ${i}) + 0.5)`;
+    return {
+      prepare: numbers
+        .map((i) => `vec2 ${place(i)} = ${input}_place(${input}_column(${begin}), ${row(i)});`)
+        .join('\n'),
+      step: '',
+      load: (i) =>
+        `${input}_sample(vec2(${place(i)}.x + float(k) * ${input}_step, ${place(i)}.y))${transpose}`,
+    };
+  }
   return {
-    prepare: [...at, `float ${input}_begin = ${input}_${step}(${begin});`].join('\n'),
-    load: (i) => {
-      const fixed = `${input}_at${i}`;
-      const position = stepsAlong === 'columns' ? `${moving}, ${fixed}` : `${fixed}, ${moving}`;
-      return `${input}_sample(${position})${transposed ? `.${TRANSPOSED}` : ''}`;
-    },
+    prepare: [
+      ...numbers.map((i) => `float ${place(i)} = ${input}_column(${first} + ${i});`),
+      `float ${input}_begin = float(${begin}) + 0.5;`,
+    ].join('\n'),
+    step: `vec2 ${input}_here = ${input}_line(${input}_begin + float(k));`,
+    load: (i) => `${input}_sample(${input}_place(${place(i)}, ${input}_here))${transpose}`,
   };
 }
 
@@ -141,6 +151,8 @@ export function prepareFactors({a, b}: Factors): string {
 
 function loadFactors({tile, a, b}: Factors): string {
   const factors = [
+    a.step,
+    b.step,
     ...Array.from({length: tile.rows}, (_, i) => `vec4 a${i} = ${a.load(i)};`),
     ...Array.from({length: tile.columns}, (_, j) => `vec4 b${j} = ${b.load(j)};`),
   ];
@@ -196,6 +208,11 @@ export function runTiled(
 ): TensorInfo {
   const outputs = outputNames(tile);
   const tiled: Program = {...program, layout: 'packed', outputs};
+  for (const [name, layout] of Object.entries(program.inputs)) {
+    if (layout === 'packed') {
+      alignLines(backend, run.inputs[name]);
+    }
+  }
   const {batch, rowTexels, columnTexels} = matricesOf(run.shape);
   if (outputs.length === 1) {
     return runProgram(backend, tiled, run);
@@ -208,7 +225,7 @@ export function runTiled(
       2 * Math.ceil(columnTexels / tile.columns),
     ],
   });
-  const result = runProgram(backend, joinProgram(program.name, tile), {
+  const result = runProgram(backend, joinProgram(program.name, tile, rowTexels % tile.rows === 0), {
     inputs: Object.fromEntries(outputs.map((name, i) => [name, tiles[i]])),
     shape: run.shape,
   });
@@ -216,21 +233,34 @@ export function runTiled(
   return result;
 }
 
-/** Puts the textures of a tile together. */
-function joinProgram(name: string, tile: Tile): Program {
+/**
+ * Puts the textures of a tile together, which are all alike. Where the tiles end with every matrix, its
+ * rows need not be told apart: a division is most of what there is to compute here.
+ */
+function joinProgram(name: string, tile: Tile, endsWithMatrix: boolean): Program {
   const names = outputNames(tile);
-  const pick = names.map((texel, i) => `i == ${i} ? ${texel}(row, column) :`).join(' ');
+  const [first] = names;
+  const pick = names.map((texel, i) => `i == ${i} ? ${texel}_sample(place) :`).join(' ');
+  const [rowShift, columnShift] = [tile.rows, tile.columns].map(Math.log2);
   return {
     name,
     inputs: Object.fromEntries(names.map((texel) => [texel, 'packed'])),
     layout: 'packed',
     outputs: ['y'],
     main: `
+      ${
+        endsWithMatrix
+          ? `
+      int within = rowTexel;
+      int row = rowTexel >> ${rowShift};`
+          : `
       int batch = rowTexel / out_rowTexels;
-      int rowWithin = rowTexel - batch * out_rowTexels;
-      int row = batch * ${names[0]}_rowTexels + rowWithin / ${tile.rows};
-      int column = columnTexel / ${tile.columns};
-      int i = rowWithin % ${tile.rows} * ${tile.columns} + columnTexel % ${tile.columns};
+      int within = rowTexel - batch * out_rowTexels;
+      int row = batch * ${first}_rowTexels + (within >> ${rowShift});`
+      }
+      vec2 place = ${first}_place(
+          ${first}_column(columnTexel >> ${columnShift}), ${first}_line(float(row) + 0.5));
+      int i = ((within & ${tile.rows - 1}) << ${columnShift}) + (columnTexel & ${tile.columns - 1});
       y = ${pick} vec4(0.0);`,
   };
 }

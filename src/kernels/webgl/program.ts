@@ -3,7 +3,7 @@ import {type TensorInfo, util} from '@tensorflow/tfjs-core';
 import {compile, type CompiledProgram} from './compile';
 import {contextOf} from './context';
 import type {Layout} from './layout';
-import {fragmentSource, FULL_SCREEN, isDirect, POINT, SIZES, vertexSource} from './program_glsl';
+import {fragmentSource, FULL_SCREEN, POINT, SIZES, vertexSource} from './program_glsl';
 import {relayout} from './relayout';
 import {assertCountable, isLaidOut, makeOutput, type Texture, textureOf} from './textures';
 
@@ -19,7 +19,8 @@ import {assertCountable, isLaidOut, makeOutput, type Texture, textureOf} from '.
  * element, `xValue(row, column)`, or any two by two elements, `xQuad(row, column)`. It is as high as its
  * matrices are on top of each other, each `x_rowTexels` texels: `x_rows` and `x_columns` are the size of
  * one, `x_columnTexels` its width. A loop that goes along it has less to compute where it reads
- * `x_sample(column, row)`, from `x_column(columnTexel)` and `x_row(rowTexel)` on, in steps of `x_step`.
+ * `x_sample(place)`, with the place of a texel, `x_place(x_column(columnTexel), x_line(row))`, where the rows
+ * are at 0.5, 1.5, ...; the next one in its row is `x_step` further in x.
  */
 export interface Program {
   /** The kernel's name, for messages and profiles. */
@@ -181,7 +182,8 @@ function bind(
     }
     const texel = [1 / texture.width, 1 / texture.height];
     gl.uniform2fv(location(`${name}_texel`), texel);
-    gl.uniform2fv(location(`${name}_step`), isDirect(texture) ? texel : [1, 1]);
+    gl.uniform1f(location(`${name}_step`), texture.rowsPerLine === 0 ? 1 : texel[0]);
+    gl.uniform1f(location(`${name}_linesPerRow`), 1 / texture.rowsPerLine);
   }
   for (const [name, type] of Object.entries(types)) {
     gl[type === 'int' ? 'uniform1i' : 'uniform1f'](location(name), uniforms[name]);

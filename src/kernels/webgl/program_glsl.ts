@@ -61,7 +61,13 @@ function packedMain({main, outputs}: Program, out: Texture): string {
     ? `
       int rowTexel = int(gl_FragCoord.y);
       int columnTexel = int(gl_FragCoord.x);`
-    : `
+    : out.rowsPerLine > 0
+      ? `
+      // The division is exact for what a line holds.
+      int rowInLine = int(gl_FragCoord.x / float(out_columnTexels));
+      int rowTexel = int(gl_FragCoord.y) * ${out.rowsPerLine} + rowInLine;
+      int columnTexel = int(gl_FragCoord.x) - rowInLine * out_columnTexels;`
+      : `
       int texel = int(gl_FragCoord.y) * out_width + int(gl_FragCoord.x);
       int rowTexel = texel / out_columnTexels;
       int columnTexel = texel - rowTexel * out_columnTexels;`;
@@ -125,8 +131,8 @@ function sizes(name: string, {layout}: Texture): string {
 }
 
 /** Whether the two coordinates of a texel are those of a row and a column, or an index. */
-export function isDirect({layout, width, height, columnTexels}: Texture): boolean {
-  return layout === 'flat' ? height === 1 : width === columnTexels;
+function isDirect({layout, height, rowsPerLine}: Texture): boolean {
+  return layout === 'flat' ? height === 1 : rowsPerLine === 1;
 }
 
 /** Where the texel of an index lies; a division is slow on every GPU. */
@@ -143,10 +149,8 @@ function isPowerOfTwo(size: number): boolean {
 /** The functions that read the inputs. */
 function accessors(read: Record<string, Texture>): string[] {
   return Object.entries(read).map(([name, texture]) => {
-    const sampler = `${name}_texture`;
-    const ofIndex = positionOf(name, texture);
     const declared = `
-      uniform sampler2D ${sampler};
+      uniform sampler2D ${name}_texture;
       uniform int ${name}_width;
       ${sizes(name, texture)}`;
     if (texture.layout === 'flat') {
@@ -154,7 +158,7 @@ function accessors(read: Record<string, Texture>): string[] {
       uniform int ${name}_offset;
       float ${name}(int index) {
         index += ${name}_offset;
-        return texelFetch(${sampler}, ${isDirect(texture) ? 'ivec2(index, 0)' : ofIndex}, 0).r;
+        return texelFetch(${name}_texture, ${isDirect(texture) ? 'ivec2(index, 0)' : positionOf(name, texture)}, 0).r;
       }
       int ${name}Int(int index) {
         return int(${name}(index));
@@ -162,33 +166,11 @@ function accessors(read: Record<string, Texture>): string[] {
     }
     // Of the two ways to read a texel, sampling its centre is the faster one wherever there is a cache for
     // it, in SwiftShader by half. tfjs' textures have no filter.
-    const [sample, fetch] = isDirect(texture)
-      ? [
-          `texture(${sampler}, vec2(column, row))`,
-          `${name}_sample(${name}_column(columnTexel), ${name}_row(rowTexel))`,
-        ]
-      : [
-          `${name}_fetch(int(row) * ${name}_columnTexels + int(column))`,
-          `${name}_fetch(rowTexel * ${name}_columnTexels + columnTexel)`,
-        ];
     return `${declared}
       uniform vec2 ${name}_texel;
-      uniform vec2 ${name}_step;
-      float ${name}_row(int rowTexel) {
-        return (float(rowTexel) + 0.5) * ${name}_step.y;
-      }
-      float ${name}_column(int columnTexel) {
-        return (float(columnTexel) + 0.5) * ${name}_step.x;
-      }
-      vec4 ${name}_fetch(int index) {
-        return texture(${sampler}, (vec2(${ofIndex}) + 0.5) * ${name}_texel);
-      }
-      vec4 ${name}_sample(float column, float row) {
-        return ${sample};
-      }
-      vec4 ${name}(int rowTexel, int columnTexel) {
-        return ${fetch};
-      }
+      uniform float ${name}_step;
+      uniform float ${name}_linesPerRow;
+      ${reading(name, texture)}
       vec2 ${name}Row(int row, int columnTexel) {
         vec4 texel = ${name}(row >> 1, columnTexel);
         return (row & 1) == 0 ? texel.xy : texel.zw;
@@ -203,4 +185,59 @@ function accessors(read: Record<string, Texture>): string[] {
             ${name}Value(row + 1, column), ${name}Value(row + 1, column + 1));
       }`;
   });
+}
+
+/** The functions that say where the texels of a packed input lie, and read them. */
+function reading(name: string, texture: Texture): string {
+  if (texture.rowsPerLine === 0) {
+    return `
+      float ${name}_column(int columnTexel) {
+        return float(columnTexel);
+      }
+      vec2 ${name}_line(float row) {
+        return vec2(0.0, row);
+      }
+      vec2 ${name}_place(float column, vec2 line) {
+        return vec2(column, line.y);
+      }
+      vec4 ${name}(int rowTexel, int columnTexel) {
+        int index = rowTexel * ${name}_columnTexels + columnTexel;
+        return texture(${name}_texture, (vec2(${positionOf(name, texture)}) + 0.5) * ${name}_texel);
+      }
+      vec4 ${name}_sample(vec2 place) {
+        return ${name}(int(place.y), int(place.x));
+      }`;
+  }
+  const places =
+    texture.rowsPerLine === 1
+      ? `
+      float ${name}_column(int columnTexel) {
+        return (float(columnTexel) + 0.5) * ${name}_texel.x;
+      }
+      vec2 ${name}_line(float row) {
+        return vec2(0.0, row * ${name}_texel.y);
+      }
+      vec2 ${name}_place(float column, vec2 line) {
+        return vec2(column, line.y);
+      }`
+      : `
+      float ${name}_column(int columnTexel) {
+        return (float(columnTexel) + 0.5) * ${name}_texel.x - 0.5 * ${name}_linesPerRow;
+      }
+      vec2 ${name}_line(float row) {
+        float line = row * ${name}_linesPerRow;
+        float whole = floor(line);
+        return vec2(line - whole, (whole + 0.5) * ${name}_texel.y);
+      }
+      vec2 ${name}_place(float column, vec2 line) {
+        return vec2(column + line.x, line.y);
+      }`;
+  return `${places}
+      vec4 ${name}_sample(vec2 place) {
+        return texture(${name}_texture, place);
+      }
+      vec4 ${name}(int rowTexel, int columnTexel) {
+        return ${name}_sample(
+            ${name}_place(${name}_column(columnTexel), ${name}_line(float(rowTexel) + 0.5)));
+      }`;
 }

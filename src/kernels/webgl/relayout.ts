@@ -1,7 +1,9 @@
 import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
-import type {Layout} from './layout';
+import {type Layout, linesOf} from './layout';
+import {maxTextureSize} from './context';
 import {type Program, runProgram} from './program';
+import {isLaidOut, textureOf} from './textures';
 
 const PACK: Program = {
   name: 'pack',
@@ -46,4 +48,37 @@ export function relayout(
   const packed = run(PACK, flat, shape);
   backend.disposeIntermediateTensorInfo(flat);
   return packed;
+}
+
+const COPY: Program = {
+  name: 'align',
+  inputs: {x: 'packed'},
+  layout: 'packed',
+  outputs: ['y'],
+  main: 'y = x(rowTexel, columnTexel);',
+};
+
+/**
+ * Has the lines of a packed texture hold whole rows, where they can: for what reads it many times. A large
+ * tensor that tfjs made has other lines.
+ */
+export function alignLines(backend: MathBackendWebGL, tensor: TensorInfo) {
+  const {dataId, shape, dtype} = tensor;
+  if (
+    !isLaidOut(backend, tensor, 'packed') ||
+    textureOf(backend, COPY.name, tensor, 'packed').rowsPerLine > 0 ||
+    linesOf(shape, maxTextureSize()) == null
+  ) {
+    return;
+  }
+  const copy = runProgram(backend, COPY, {
+    inputs: {x: tensor},
+    shape,
+    dtype: dtype as 'float32' | 'int32',
+  });
+  const [data, aligned] = [dataId, copy.dataId].map((id) => backend.texData.get(id));
+  for (const field of ['texture', 'texShape', 'usage'] as const) {
+    [data[field], aligned[field]] = [aligned[field], data[field]] as never[];
+  }
+  backend.disposeIntermediateTensorInfo(copy);
 }

@@ -2,7 +2,15 @@ import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {type DataType, type TensorInfo, util} from '@tensorflow/tfjs-core';
 import {assert} from '../../asserts';
 import {contextOf, maxTextureSize} from './context';
-import {type Layout, liesAlike, matricesOf, type Matrices, numTexels} from './layout';
+import {
+  type Layout,
+  liesAlike,
+  linesOf,
+  matricesOf,
+  type Matrices,
+  numTexels,
+  rowsPerLine,
+} from './layout';
 
 /** A float32 texture holds every integer up to here, both signs, and tfjs holds int32 in no other. */
 const MAX_EXACT_INT = 2 ** 24;
@@ -14,6 +22,8 @@ export interface Texture extends Matrices {
   /** In texels. */
   width: number;
   height: number;
+  /** How many rows of texels a line holds, of a packed one; 0 if a row may go on in the next line. */
+  rowsPerLine: number;
   /** Elements. */
   size: number;
   /** Where the first element lies, of a flat one: tfjs' slices share the texture of the whole. */
@@ -33,6 +43,11 @@ export function makeOutput(
     data.values = util.getTypedArrayFromDType(dtype as 'float32', 0);
   } else {
     data.isPacked = layout === 'packed';
+    const sides = layout === 'packed' ? linesOf(shape, maxTextureSize()) : null;
+    if (sides != null) {
+      // Else tfjs chooses; it reads packed textures of all sides.
+      data.texShape = [2 * sides.height, 2 * sides.width];
+    }
     backend.uploadToGPU(info.dataId);
   }
   return info;
@@ -62,7 +77,7 @@ export function textureOf(
   const matrices = matricesOf(shape);
   if (size === 0) {
     const texture = contextOf(backend, kernelName).emptyTexture;
-    return {texture, layout, width: 1, height: 1, size, offset: 0, ...matrices};
+    return {texture, layout, width: 1, height: 1, rowsPerLine: 1, size, offset: 0, ...matrices};
   }
   const data = backend.texData.get(dataId);
   if (data.texture == null) {
@@ -83,6 +98,7 @@ export function textureOf(
     layout,
     width,
     height,
+    rowsPerLine: layout === 'flat' ? 0 : rowsPerLine(width, matrices),
     size,
     offset: slice?.flatOffset ?? 0,
     ...matrices,
