@@ -26,10 +26,14 @@ export function forward(work: Work): Comparison {
 }
 
 /** Backward to every input, from a random gradient of the output. */
-export function forwardAndBackward(work: Work): Comparison {
+export function forwardAndBackward(
+  work: Work,
+  normal: (shape: number[], seed: number) => tf.Tensor = (shape, seed) =>
+    tf.randomNormal(shape, 0, 1, 'float32', seed),
+): Comparison {
   const [first] = Object.values(work.contenders);
   const {shape} = tf.tidy(() => toContender(first).compute(...work.inputs));
-  const dy = tf.randomNormal(shape, 0, 1, 'float32', 99);
+  const dy = normal(shape, 99);
   return compare(work, `${work.title}, forward and backward`, ({compute}) =>
     tf.grads(compute)(work.inputs, dy),
   );

@@ -5,6 +5,7 @@ import {
   causalAttention,
   embedding,
   layerNorm,
+  softmax,
   sparseSoftmaxCrossEntropy,
 } from '../src/index';
 import {AdamWOptimizer} from '../training/optimizers/adamw';
@@ -12,6 +13,13 @@ import {type Differentiable, forward, forwardAndBackward, type Work} from './dif
 import {withFastMatMul} from './fast_mat_mul';
 import type {Benchmark, Comparison} from './harness';
 import * as tfjs from './tfjs_ops';
+
+/** Tensors of normally distributed values. */
+export type Normal = (shape: number[], seed: number, std?: number) => tf.Tensor;
+
+/** By the host. */
+export const normal: Normal = (shape, seed, std = 1) =>
+  tf.randomNormal(shape, 0, std, 'float32', seed);
 
 /** Sequences and their length, sizes of the model and of its vocabulary. */
 export interface Sizes {
@@ -29,12 +37,12 @@ function randomIndices(size: number, end: number): tf.Tensor1D {
   return tf.cast(tf.floor(tf.randomUniform<tf.Rank.R1>([size], 0, end, 'float32', 3)), 'int32');
 }
 
-function activationWork({batch, length, F}: Sizes): Work {
+function activationWork({batch, length, F}: Sizes, normal: Normal): Work {
   const gelu = tf.layers.activation({activation: 'gelu_new'});
   return {
     title: 'activation, gelu_new',
     shapes: {T: batch * length, F},
-    inputs: [tf.randomNormal([batch * length, F], 0, 1, 'float32', 1)],
+    inputs: [normal([batch * length, F], 1)],
     contenders: {
       'tfjs ops': tfjs.geluNew,
       activation: (x) => activation(x, 'gelu_new'),
@@ -43,15 +51,11 @@ function activationWork({batch, length, F}: Sizes): Work {
   };
 }
 
-function layerNormWork({batch, length, H}: Sizes): Work {
+function layerNormWork({batch, length, H}: Sizes, normal: Normal): Work {
   return {
     title: 'layerNorm',
     shapes: {T: batch * length, H},
-    inputs: [
-      tf.randomNormal([batch * length, H], 0, 1, 'float32', 1),
-      tf.randomNormal([H], 1, 0.1, 'float32', 2),
-      tf.randomNormal([H], 0, 0.1, 'float32', 3),
-    ],
+    inputs: [normal([batch * length, H], 1), tf.add(1, normal([H], 2, 0.1)), normal([H], 3, 0.1)],
     contenders: {
       'tf.moments and tfjs ops': tfjs.layerNorm,
       layerNorm: (x, gamma, beta) => layerNorm(x, gamma as tf.Tensor1D, beta as tf.Tensor1D),
@@ -59,13 +63,13 @@ function layerNormWork({batch, length, H}: Sizes): Work {
   };
 }
 
-function causalAttentionWork({batch, length, H, heads}: Sizes): Work {
+function causalAttentionWork({batch, length, H, heads}: Sizes, normal: Normal): Work {
   const mask = tfjs.causalMask(length);
   const composed: Differentiable = (qkv) => tfjs.causalAttention(qkv as tf.Tensor3D, heads, mask);
   return {
     title: 'causalAttention',
     shapes: {batch, length, H, heads},
-    inputs: [tf.randomNormal([batch, length, 3 * H], 0, 1, 'float32', 1)],
+    inputs: [normal([batch, length, 3 * H], 1)],
     contenders: {
       'tf.matMul, tf.softmax': composed,
       causalAttention: (qkv) => causalAttention(qkv as tf.Tensor3D, heads),
@@ -74,13 +78,13 @@ function causalAttentionWork({batch, length, H, heads}: Sizes): Work {
   };
 }
 
-function embeddingWork({batch, length, H, V}: Sizes): Work {
+function embeddingWork({batch, length, H, V}: Sizes, normal: Normal): Work {
   const indices = randomIndices(batch * length, V);
   const oneHot: Differentiable = (table) => tfjs.oneHotEmbedding(table as tf.Tensor2D, indices);
   return {
     title: 'embedding',
     shapes: {T: batch * length, H, V},
-    inputs: [tf.randomNormal([V, H], 0, 1, 'float32', 1)],
+    inputs: [normal([V, H], 1)],
     contenders: {
       // tf.gather's own gradient does not exist on wasm.
       'tf.gatherND, gradient by tf.scatterND': (table) =>
@@ -93,12 +97,22 @@ function embeddingWork({batch, length, H, V}: Sizes): Work {
   };
 }
 
-function crossEntropyWork({batch, length, V}: Sizes): Work {
+/** Over rows as long as the sequences, as attention needs it. */
+function softmaxWork({batch, length}: Sizes, normal: Normal): Work {
+  return {
+    title: 'softmax',
+    shapes: {rows: batch * length, length},
+    inputs: [normal([batch * length, length], 1)],
+    contenders: {'tf.softmax': (x) => tf.softmax(x), softmax: (x) => softmax(x)},
+  };
+}
+
+function crossEntropyWork({batch, length, V}: Sizes, normal: Normal): Work {
   const labels = randomIndices(batch * length, V);
   return {
     title: 'sparseSoftmaxCrossEntropy',
     shapes: {T: batch * length, V},
-    inputs: [tf.randomNormal([batch * length, V], 0, 1, 'float32', 1)],
+    inputs: [normal([batch * length, V], 1)],
     contenders: {
       'tf.losses.softmaxCrossEntropy of tf.oneHot': (logits) =>
         tfjs.softmaxCrossEntropy(labels, logits as tf.Tensor2D),
@@ -108,14 +122,12 @@ function crossEntropyWork({batch, length, V}: Sizes): Work {
 }
 
 /** One step of the optimizer on one matrix. */
-function adamWComparison(): Comparison {
-  const {H, V} = SIZES;
-  const gradient = tf.variable(tf.randomNormal([V, H], 0, 1, 'float32', 1));
+export function adamWComparison({H, V}: Pick<Sizes, 'H' | 'V'>, normal: Normal): Comparison {
+  const gradient = tf.variable(normal([V, H], 1));
   const [moment, square] = [tf.zeros([V, H]), tf.zeros([V, H])];
   const adam = tf.train.adam(1e-3);
   const optimizer = new AdamWOptimizer({learningRate: 1e-3});
-  const parameter = () => tf.variable(tf.randomNormal([V, H], 0, 1, 'float32', 2));
-  const [a, b, c] = [parameter(), parameter(), parameter()];
+  const [a, b, c] = [0, 1, 2].map(() => tf.variable(normal([V, H], 2)));
   return {
     title: 'adamW',
     shapes: {H, V},
@@ -129,9 +141,10 @@ function adamWComparison(): Comparison {
 }
 
 /** Every work by its sizes. */
-export const works: ((sizes: Sizes) => Work)[] = [
+export const works: ((sizes: Sizes, normal: Normal) => Work)[] = [
   embeddingWork,
   layerNormWork,
+  softmaxWork,
   causalAttentionWork,
   activationWork,
   crossEntropyWork,
@@ -141,7 +154,10 @@ export const benchmark: Benchmark = {
   name: 'transformer',
   description: 'what else a transformer needs, beside the ops of tfjs',
   comparisons: [
-    ...works.flatMap((work) => [() => forward(work(SIZES)), () => forwardAndBackward(work(SIZES))]),
-    adamWComparison,
+    ...works.flatMap((work) => [
+      () => forward(work(SIZES, normal)),
+      () => forwardAndBackward(work(SIZES, normal)),
+    ]),
+    () => adamWComparison(SIZES, normal),
   ],
 };

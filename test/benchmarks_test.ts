@@ -18,7 +18,7 @@ import {works as permuteWorks} from '../benchmarks/permute_bench';
 import {plotReport} from '../benchmarks/plot';
 import {formatTable, type Report, writeReport} from '../benchmarks/report';
 import {works as routingWorks} from '../benchmarks/routing_bench';
-import {works as transformerWorks} from '../benchmarks/transformer_bench';
+import {normal, works as transformerWorks} from '../benchmarks/transformer_bench';
 import {layers} from '../src/index';
 import {describeEachBackend} from './backends';
 import {expectClose} from './close';
@@ -261,11 +261,14 @@ describeEachBackend('all contenders compute the same:', () => {
   const works: [string, () => Work][] = [
     ...permuteWorks.map(named({T: 12, K: 2, H: 5, E: 3, B: 4})),
     ...routingWorks.map(named({T: 12, K: 2, E: 3, B: 4, F: 8})),
-    ...transformerWorks.map(named({batch: 2, length: 6, H: 8, heads: 2, F: 10, V: 7})),
+    ...transformerWorks.map(named({batch: 2, length: 6, H: 8, heads: 2, F: 10, V: 7}, normal)),
   ];
 
-  function named<T>(sizes: T) {
-    return (work: (sizes: T) => Work): [string, () => Work] => [work.name, () => work(sizes)];
+  function named<T extends unknown[]>(...sizes: T) {
+    return (work: (...sizes: T) => Work): [string, () => Work] => [
+      work.name,
+      () => work(...sizes),
+    ];
   }
 
   test.each(works)('%s', (_, makeWork) => {

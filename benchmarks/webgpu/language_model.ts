@@ -15,8 +15,10 @@ import type {Row} from './products';
 
 // Training steps of whole language models, at the sizes of the paper.
 
-const WARM_UP_STEPS = 6;
-const STEPS = 8;
+const WARM_UP_MS = 500;
+/** A turn takes as many steps as come to this, and at most so many. */
+const TURN_MS = 700;
+const MAX_STEPS = 8;
 const TURNS = 3;
 const INIT_STD = 0.02;
 
@@ -68,15 +70,25 @@ function row(what: string, config: LanguageModelConfig, batch: number, ms: numbe
   };
 }
 
-/** The median time of a step in ms, of `steps` runs at a time. */
+/** The median time of a step in ms, of `run`, which runs so many and may leave them to the GPU. */
 async function timeSteps(run: (steps: number) => Promise<unknown>): Promise<number> {
-  await run(WARM_UP_STEPS);
+  const turn = async (steps: number) => {
+    const begin = performance.now();
+    await run(steps);
+    await finish();
+    return (performance.now() - begin) / steps;
+  };
+  // Programs are compiled in the first step.
+  await turn(1);
+  let [spent, last] = [0, 0];
+  while (spent < WARM_UP_MS) {
+    last = await turn(1);
+    spent += last;
+  }
+  const steps = Math.max(1, Math.min(MAX_STEPS, Math.round(TURN_MS / last)));
   const times: number[] = [];
   for (let i = 0; i < TURNS; i++) {
-    const begin = performance.now();
-    await run(STEPS);
-    await finish();
-    times.push((performance.now() - begin) / STEPS);
+    times.push(await turn(steps));
   }
   return median(times);
 }
@@ -86,8 +98,8 @@ export async function trainModel(preset: PresetName, batch: number): Promise<Row
   const config = LANGUAGE_MODEL_PRESETS[preset];
   const {vocabSize, sequenceLength} = config;
   const model = withFastInitializers(() => languageModel(config));
-  const ids = randomIds([STEPS * batch, sequenceLength], vocabSize, 1);
-  const targets = randomIds([STEPS * batch, sequenceLength, 1], vocabSize, 2);
+  const ids = randomIds([MAX_STEPS * batch, sequenceLength], vocabSize, 1);
+  const targets = randomIds([MAX_STEPS * batch, sequenceLength, 1], vocabSize, 2);
   const rows: Row[] = [];
   const optimizers = {
     'forward and backward': new NoUpdate(),
@@ -161,7 +173,6 @@ export async function trainTfjsModel(preset: 'xs' | 'small', batch: number): Pro
     for (let i = 0; i < count; i++) {
       tf.tidy(step);
     }
-    await finish();
   };
   const optimizer = tf.train.adam(1e-4);
   const label = `${preset}, plain tfjs`;

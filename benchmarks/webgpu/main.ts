@@ -11,6 +11,7 @@ import {denseLayer, dmoeLayer} from './layer';
 import {trainModel, trainTfjsModel} from './language_model';
 import {finish, gpu, values} from './measure';
 import {plotRows} from './plot';
+import {transformerOps} from './transformer';
 import {tune} from './tune';
 import {
   denseProducts,
@@ -101,6 +102,7 @@ const sections: [string, () => Promise<Row[]>][] = [
   ['tfjs', () => denseProducts(4096 / scale, 'tfjs')],
   ['tfjs', () => denseLayer(sizes[2], 'tfjs', false)],
   ['tfjs', () => denseLayer(sizes[0], 'tfjs', false)],
+  ['transformer', () => transformerOps(checks, scale)],
   ['dense', () => withFastProducts(() => denseProducts(4096 / scale, 'half'))],
   ['dense', () => withPrecision('float32', () => denseProducts(4096 / scale, 'float32'))],
   ...sizes.map((shape): [string, () => Promise<Row[]>] => [
