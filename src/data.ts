@@ -3,6 +3,12 @@
 // `@tensorflow/tfjs` has.
 
 export type {BatchLoader} from '../training/data/batch_loader';
+export {
+  evaluationData,
+  sampleData,
+  type SampleBatch,
+  type SampleBatchesConfig,
+} from '../training/data/batch_queue';
 export {type BatchSource, batchesOf} from '../training/data/batch_source';
 export {BlendedSamples} from '../training/data/blended_samples';
 export {type Blend, parseDataPath} from '../training/data/data_path';
@@ -18,12 +24,8 @@ export {
   type WriterState,
 } from '../training/data/indexed_dataset_writer';
 export {LoaderThread, serveBatches} from '../training/data/loader_thread';
-export {
-  sampleData,
-  type SampleBatch,
-  SampleBatches,
-  type SampleBatchesConfig,
-} from '../training/data/sample_batches';
+export {SampleBatches} from '../training/data/sample_batches';
 export type {Samples} from '../training/data/samples';
 export type {SequenceSource} from '../training/data/sequence_source';
 export {type Split, splitRanges, SPLITS} from '../training/data/splits';
+export {TokenSequences} from '../training/data/token_sequences';

@@ -9,6 +9,7 @@ import {cachedGptIndex} from '../training/data/gpt_index_cache';
 import {gptSplits} from '../training/data/gpt_splits';
 import {IndexedDataset} from '../training/data/indexed_dataset';
 import type {Samples} from '../training/data/samples';
+import {TokenSequences} from '../training/data/token_sequences';
 import {type Split, splitRanges, SPLITS} from '../training/data/splits';
 
 const goldens = join(__dirname, 'goldens');
@@ -139,6 +140,17 @@ describe('samples', () => {
   it('without a number are those of one epoch', () => {
     const samples = new GptDataset(open(name), config);
     expect([samples.length, samples.index.numEpochs]).toEqual([Math.floor((407 - 1) / 8), 1]);
+  });
+
+  it('of a text in memory are those of the file', () => {
+    const file = open(name);
+    const sequences = Array.from({length: file.numSequences}, (_, i) => file.get(i) as Int32Array);
+    const here = new GptDataset(new TokenSequences('text', sequences), config);
+    const there = new GptDataset(file, config);
+    expect(here.length).toBe(there.length);
+    for (let i = 0; i < here.length; i++) {
+      expect(read(here, i)).toEqual(read(there, i));
+    }
   });
 
   it('of several data sets without weights are drawn as often as each is long', () => {

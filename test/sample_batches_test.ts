@@ -2,7 +2,8 @@ import '@tensorflow/tfjs-backend-cpu';
 import {input, layers, model} from '@tensorflow/tfjs-layers';
 import {dispose, memory, setBackend, train} from '@tensorflow/tfjs-core';
 import {batchesOf} from '../training/data/batch_source';
-import {sampleData, SampleBatches} from '../training/data/sample_batches';
+import {evaluationData, sampleData} from '../training/data/batch_queue';
+import {SampleBatches} from '../training/data/sample_batches';
 import type {Samples} from '../training/data/samples';
 
 /** Samples whose ids are their number, so that one sees which came. */
@@ -70,6 +71,21 @@ describe('batches of samples', () => {
       dispose([item.value.xs, item.value.ys]);
     }
     expect(firsts).toEqual([20, 30, 40, 50]);
+  });
+
+  it('are data to validate on, the same each time', async () => {
+    const data = evaluationData({source: batchesOf(new Numbers(7), 2)}, 2);
+    expect(data.size).toBe(2);
+    for (let pass = 0; pass < 2; pass++) {
+      const iterator = await data.iterator();
+      const firsts: number[] = [];
+      for (let item = await iterator.next(); !item.done; item = await iterator.next()) {
+        firsts.push(...item.value.xs.arraySync().map(([first]) => first));
+        dispose([item.value.xs, item.value.ys]);
+      }
+      expect(firsts).toEqual([0, 10, 20, 30]);
+    }
+    expect(evaluationData({source: batchesOf(new Numbers(7), 2)}).size).toBe(3);
   });
 
   it('are read ahead, each once', async () => {

@@ -9,15 +9,21 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
 }
 
-/** The ids of all documents, each with the end of a text after it. */
-export function encodeDocuments(tokenizer: Tokenizer, documents: TextDocument[]): Int32Array {
-  const encoded = documents.map(({text}) => tokenizer.encode(text));
-  const size = encoded.reduce((sum, ids) => sum + ids.length + 1, 0);
-  const result = new Int32Array(size).fill(tokenizer.endOfText);
-  let offset = 0;
-  for (const ids of encoded) {
-    result.set(ids, offset);
-    offset += ids.length + 1;
-  }
-  return result;
+/** The ids of each document, with the end of a text after them. */
+export function encodeDocuments(
+  tokenizer: Tokenizer,
+  documents: readonly TextDocument[],
+): Int32Array[] {
+  return documents.map(({text}) => {
+    const ids = tokenizer.encode(text);
+    const result = new Int32Array(ids.length + 1);
+    result.set(ids);
+    result[ids.length] = tokenizer.endOfText;
+    return result;
+  });
+}
+
+/** The ids of all documents together. */
+export function countIds(documents: readonly Int32Array[]): number {
+  return documents.reduce((sum, {length}) => sum + length, 0);
 }

@@ -1,3 +1,8 @@
+import {evaluationData, sampleData} from './data/batch_queue';
+import {batchesOf} from './data/batch_source';
+import {GptDataset} from './data/gpt_dataset';
+import {TokenSequences} from './data/token_sequences';
+import type {BatchDataset, TrainingData} from './training_data';
 import type {FeedForward, LanguageModelConfig} from '../models/language_model';
 import type {LearningRateSchedule} from './learning_rate_schedule';
 
@@ -54,5 +59,40 @@ export function withFeedForward(
       moeLossWeight: lossWeight,
       ...(feedForward === 'moe' && {moeCapacityFactor: capacityFactor}),
     },
+  };
+}
+
+/** A text in memory, and how it is cut. */
+export interface TextSamplesConfig {
+  /** The ids of the documents to train on, and of those that are held out. */
+  train: readonly Int32Array[];
+  validation: readonly Int32Array[];
+  /** Steps of the run. */
+  steps: number;
+  batchSize: number;
+  sequenceLength: number;
+  seed: number;
+}
+
+/**
+ * The samples of a run on a text in memory, drawn as those of a data set are.
+ *
+ * @returns What to train on, and what is held out: its first batches, or all.
+ * @throws If there are not the tokens of one sample to train on, or of one batch to validate on.
+ */
+export function textSamples(config: TextSamplesConfig): {
+  train: TrainingData;
+  validation: (maxBatches?: number) => BatchDataset;
+} {
+  const {train, validation, steps, batchSize, sequenceLength, seed} = config;
+  const batches = (name: string, documents: readonly Int32Array[], numSamples?: number) => {
+    const sequences = new TokenSequences(name, documents);
+    const samples = new GptDataset(sequences, {sequenceLength, numSamples, seed});
+    return {source: batchesOf(samples, batchSize)};
+  };
+  const heldOut = batches('the text that is held out', validation);
+  return {
+    train: sampleData(batches('the text to train on', train, steps * batchSize)),
+    validation: (maxBatches) => evaluationData(heldOut, maxBatches),
   };
 }

@@ -1,6 +1,6 @@
 import {createHash} from 'node:crypto';
 import {countCharacters, splitDocuments, type TextDocument} from '../../training/documents';
-import {encodeDocuments, type Tokenizer} from '../../training/encode_documents';
+import {countIds, encodeDocuments, type Tokenizer} from '../../training/encode_documents';
 import type {RunFolder} from '../../training/run_folder';
 import {loadTextData} from '../../training/text_data';
 import {gpt2Tokenizer, learnTokenizer} from '../../training/tokenizer';
@@ -11,8 +11,9 @@ export interface Corpus {
   tokenizer: Tokenizer;
   /** V of the model: all tokens, and padding where the preset has it. */
   vocabSize: number;
-  train: Int32Array;
-  validation: Int32Array;
+  /** The ids of each document. */
+  train: Int32Array[];
+  validation: Int32Array[];
   /** How many bytes of the validation text a token stands for. */
   bytesPerToken: number;
   /** Tells whether a text is the same. */
@@ -44,13 +45,13 @@ export async function loadCorpus(options: Options, cache: RunFolder): Promise<Co
     ...ids,
     tokenizer,
     vocabSize: isGpt2 ? Math.max(vocab, tokenizer.vocabSize) : tokenizer.vocabSize,
-    bytesPerToken: countBytes(validation) / ids.validation.length,
+    bytesPerToken: countBytes(validation) / countIds(ids.validation),
     hash: hashText([...train, ...validation]),
     prompts: prompt == null ? (PROMPTS[data] ?? [firstWords(validation[0].text)]) : [prompt],
     description:
       `${data}: ${format(countCharacters(train))} characters to train on and ` +
-      `${format(countCharacters(validation))} held out; ${format(ids.train.length)} and ` +
-      `${format(ids.validation.length)} tokens of a vocabulary of ${format(tokenizer.vocabSize)}`,
+      `${format(countCharacters(validation))} held out; ${format(countIds(ids.train))} and ` +
+      `${format(countIds(ids.validation))} tokens of a vocabulary of ${format(tokenizer.vocabSize)}`,
   };
 }
 

@@ -3,8 +3,7 @@ import {generate} from '../../models/generate';
 import {countParameters, languageModel} from '../../models/language_model';
 import {sparseSoftmaxCrossEntropyLoss} from '../../ops/sparse_softmax_cross_entropy';
 import {AdamWOptimizer} from '../../training/optimizers/adamw';
-import {ADAMW, warmUpAndCosine} from '../../training/short_run';
-import {randomWindows, validationBatches} from '../../training/batches';
+import {ADAMW, textSamples, warmUpAndCosine} from '../../training/short_run';
 import {Checkpoints, configDifferences, type RunConfig} from '../../training/checkpoint';
 import {formatCount} from '../../training/format';
 import {TensorBoardLog} from '../../training/tensorboard/tensorboard_log';
@@ -131,14 +130,14 @@ function trainingOptions(
   stop: StopRequest,
 ): TrainingOptions {
   const {kind, options, corpus, folder} = run;
-  const {steps, batch, sequence, seed, evalEvery, evalBatches, saveEvery, loadEvery} = options;
+  const {steps, evalEvery, evalBatches, saveEvery, loadEvery} = options;
   const name = MODEL_NAMES[kind];
-  const text = {batchSize: batch, sequenceLength: sequence};
+  const {train, validation} = samplesOf(run);
   return {
     ...{name, model, optimizer, folder, stop, steps, evalEvery, saveEvery, loadEvery},
     loss: sparseSoftmaxCrossEntropyLoss,
-    train: randomWindows({...text, ids: corpus.train, seed}),
-    validation: validationBatches({...text, ids: corpus.validation}, evalBatches),
+    train,
+    validation: validation(evalBatches),
     config: runConfig(run),
     peakFlops: run.peakFlops,
     sinks: [new TensorBoardLog(folder)],
@@ -147,16 +146,19 @@ function trainingOptions(
   };
 }
 
+function samplesOf({corpus, options}: ModelRun) {
+  const {steps, batch: batchSize, sequence: sequenceLength, seed} = options;
+  return textSamples({...corpus, steps, batchSize, sequenceLength, seed});
+}
+
 async function evaluate(
-  {kind, options, corpus}: ModelRun,
+  run: ModelRun,
   model: LayersModel,
   {step, log}: TrainingResult,
 ): Promise<ModelResult> {
+  const {kind, options, corpus} = run;
   const {batch, sequence} = options;
-  const validationLoss = await evaluateLanguageModel(
-    model,
-    validationBatches({ids: corpus.validation, batchSize: batch, sequenceLength: sequence}),
-  );
+  const validationLoss = await evaluateLanguageModel(model, samplesOf(run).validation());
   const parameters = countParameters(modelConfig(kind, options, corpus.vocabSize));
   const losses = log.records.flatMap(({loss}) => loss ?? []);
   return {

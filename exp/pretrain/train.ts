@@ -3,7 +3,7 @@ import {sparseSoftmaxCrossEntropyLoss} from '../../ops/sparse_softmax_cross_entr
 import type {StartedBackend} from '../../training/backend';
 import type {RunConfig} from '../../training/checkpoint';
 import type {BatchLoader} from '../../training/data/batch_loader';
-import {sampleData, SampleBatches} from '../../training/data/sample_batches';
+import {evaluationData, sampleData} from '../../training/data/batch_queue';
 import type {Split} from '../../training/data/splits';
 import {peakFlops} from '../../training/peak_flops';
 import {createProgress} from '../../training/progress';
@@ -35,7 +35,7 @@ export async function train(run: PretrainRun): Promise<TrainingResult> {
   const evaluated = (split: Split) => {
     const source = loader.batches(split, microBatchSize);
     const count = evalIters * optimizer.accumulationSteps;
-    return source && new SampleBatches({vocabSize, source}).first(count);
+    return source && evaluationData({vocabSize, source}, count);
   };
   const model = languageModel(config);
   const optimizer = createOptimizer(options);

@@ -1,6 +1,6 @@
 import {BytePairEncoding, trainBytePairEncoding} from '../../../training/byte_pair_encoding';
 import {splitDocuments, type TextDocument} from '../../../training/documents';
-import {encodeDocuments} from '../../../training/encode_documents';
+import {countIds, encodeDocuments} from '../../../training/encode_documents';
 import type {RunStorage} from '../../../training/run_storage';
 import {type Run, TOKENIZER_FILE} from '../run';
 import {BUILT_IN_TEXT} from '../sample_text';
@@ -10,8 +10,9 @@ import {loadText} from '../storage/runs';
 /** The text of a run as a model sees it. */
 export interface Corpus {
   tokenizer: BytePairEncoding;
-  train: Int32Array;
-  validation: Int32Array;
+  /** The ids of each document. */
+  train: Int32Array[];
+  validation: Int32Array[];
   /** The beginning of the text that is held out. */
   sample: string;
 }
@@ -30,10 +31,10 @@ export async function loadCorpus(run: Run, files: RunStorage): Promise<Corpus> {
   const {train, validation} = splitDocuments(await loadDocuments(run));
   const tokenizer = loadTokenizer(files) ?? learnTokenizer(train, vocab, files);
   const ids = encodeDocuments(tokenizer, validation);
-  if (ids.length <= batch * sequence) {
+  if (countIds(ids) <= batch * sequence) {
     throw new Error(
       `The text is too short for the size '${label}': the tenth that is held out must have more than ` +
-        `${batch * sequence} tokens, and has ${ids.length}. A smaller size or a longer text works.`,
+        `${batch * sequence} tokens, and has ${countIds(ids)}. A smaller size or a longer text works.`,
     );
   }
   return {

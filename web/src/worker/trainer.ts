@@ -2,10 +2,10 @@ import type {LayersModel} from '@tensorflow/tfjs-layers';
 import {countParameters} from '../../../models/language_model';
 import '../../../src/gradients/register_all_gradients';
 import {sparseSoftmaxCrossEntropyLoss} from '../../../ops/sparse_softmax_cross_entropy';
-import {randomWindows, validationBatches} from '../../../training/batches';
 import {Checkpoints, type RunConfig} from '../../../training/checkpoint';
 import {compileLanguageModel} from '../../../training/language_model_loss';
 import type {Progress} from '../../../training/progress';
+import {textSamples} from '../../../training/short_run';
 import {StopRequest} from '../../../training/stop_request';
 import {trainLanguageModel, type TrainingOptions} from '../../../training/train_language_model';
 import type {BackendName, BackendReport} from '../backend_report';
@@ -151,17 +151,18 @@ function runConfig({settings, textId}: Run): RunConfig {
 
 function trainingOptions(
   {run, model, optimizer, files}: LoadedRun,
-  {train, validation}: Corpus,
+  corpus: Corpus,
 ): Omit<TrainingOptions, 'stop' | 'createProgress'> {
   const {settings} = run;
   const {size, steps, seed} = settings;
-  const text = {batchSize: SIZES[size].batch, sequenceLength: SIZES[size].sequence};
+  const {batch: batchSize, sequence: sequenceLength} = SIZES[size];
+  const {train, validation} = textSamples({...corpus, steps, batchSize, sequenceLength, seed});
   return {
     ...{name: describeModel(settings), model, optimizer, folder: files, steps},
     ...cadence(settings),
     loss: sparseSoftmaxCrossEntropyLoss,
-    train: randomWindows({...text, ids: train, seed}),
-    validation: validationBatches({...text, ids: validation}, EVALUATION_BATCHES),
+    train,
+    validation: validation(EVALUATION_BATCHES),
     config: runConfig(run),
   };
 }
