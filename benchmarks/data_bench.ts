@@ -1,7 +1,9 @@
 import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {readBatch} from '../training/data/batch_source';
+import * as tf from '@tensorflow/tfjs';
+import {sampleData} from '../training/data/batch_queue';
+import {batchesOf, readBatch} from '../training/data/batch_source';
 import type {TokenDtype} from '../training/data/dtypes';
 import {GptDataset} from '../training/data/gpt_dataset';
 import {IndexedDataset} from '../training/data/indexed_dataset';
@@ -26,6 +28,7 @@ function batchComparison(tokensPerDocument: number): Comparison {
       'memory copy': () => target.set(source),
       'samples of uint16': batches('uint16', tokensPerDocument),
       'samples of int32': batches('int32', tokensPerDocument),
+      'uint16 to tensors of ids and labels': trainingData('uint16', tokensPerDocument),
     },
   };
 }
@@ -39,6 +42,24 @@ function batches(dtype: TokenDtype, tokensPerDocument: number): Run {
   const numBatches = Math.floor(samples.length / BATCH_SIZE);
   let next = 0;
   return () => void readBatch(samples, next++ % numBatches, BATCH_SIZE);
+}
+
+/** All that `fitDataset` waits for. */
+function trainingData(dtype: TokenDtype, tokensPerDocument: number): Run {
+  const samples = new GptDataset(writeDataset(dtype, tokensPerDocument), {
+    sequenceLength: SEQUENCE_LENGTH,
+    seed: 1,
+  });
+  const data = sampleData({source: batchesOf(samples, BATCH_SIZE), vocabSize: 2 ** 16});
+  let iterator = data(0);
+  return async () => {
+    let next = await (await iterator).next();
+    if (next.done) {
+      iterator = data(0);
+      next = await (await iterator).next();
+    }
+    tf.dispose([next.value.xs, next.value.ys]);
+  };
 }
 
 function writeDataset(dtype: TokenDtype, tokensPerDocument: number): IndexedDataset {
