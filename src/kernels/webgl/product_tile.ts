@@ -129,9 +129,9 @@ export function factorOf(
       prepare: numbers
         .map((i) => `vec2 ${place(i)} = ${input}_place(${input}_column(${begin}), ${row(i)});`)
         .join('\n'),
-      step: '',
+      step: `float ${input}_moved = float(k) * ${input}_step;`,
       load: (i) =>
-        `${input}_sample(vec2(${place(i)}.x + float(k) * ${input}_step, ${place(i)}.y))${transpose}`,
+        `${input}_sample(vec2(${place(i)}.x + ${input}_moved, ${place(i)}.y))${transpose}`,
     };
   }
   return {
