@@ -219,22 +219,43 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     expect(await visit.write('The whale')).not.toBe('');
   });
 
-  test(
-    'a lost context stops a run, which goes on from its last checkpoint',
-    async () => {
+  // As the driver of a GPU does it at any time, and as a device that is too small for a model answers; the
+  // worker that a run goes on in has a backend of its own.
+  test.each([
+    {
+      what: 'a lost context',
+      backend: 'webgl',
+      happen: "_tfengine.backend.gpgpu.gl.getExtension('WEBGL_lose_context').loseContext()",
+      problem: /WebGL context is lost/,
+    },
+    {
+      what: 'a tensor beyond the limit of textures',
+      backend: 'webgl',
+      happen: "_tfengine.ENV.set('WEBGL_MAX_TEXTURE_SIZE', 8)",
+      problem: /a texture of this WebGL device holds at most 8 x 8; use a smaller batch or model/,
+    },
+    {
+      what: 'a lost device',
+      backend: 'webgpu',
+      happen: '_tfengine.backend.device.destroy()',
+      problem: /WebGPU device is lost/,
+    },
+  ])(
+    '$what of $backend stops a run, which goes on from its last checkpoint',
+    async ({backend, happen, problem}) => {
       visit = await site.visit({patience: PATIENCE_ON_GPU});
       const {page} = visit;
-      await visit.choose({backend: 'webgl', steps: 8});
+      await visit.choose({backend, steps: 5});
       await visit.press('Train');
       await visit.waitForStep(2);
-      await page
-        .workers()[0]
-        .evaluate("_tfengine.backend.gpgpu.gl.getExtension('WEBGL_lose_context').loseContext()");
+      await page.workers()[0].evaluate(happen);
       await visit.waitForState('Stopped');
-      expect(await page.locator('.run .problem').innerText()).toMatch(/context is lost/);
+      expect(await page.locator('.run .problem').innerText()).toMatch(problem);
+      const firstStep = await visit.watchSteps();
       await visit.press('Resume');
       await visit.waitForState('Finished');
-      expect(await visit.step()).toBe(8);
+      expect(await visit.step()).toBe(5);
+      expect(await firstStep()).toBeGreaterThan(0);
     },
     MINUTES,
   );

@@ -144,6 +144,21 @@ export class Visit {
     return Number(text.replaceAll(',', ''));
   }
 
+  /** Watches the step of the selected run from now on; tells the lowest that was shown. */
+  async watchSteps(): Promise<() => Promise<number>> {
+    const lowest = await this.page.locator('.figures').evaluateHandle((figures) => {
+      const seen = {step: Infinity};
+      const look = () => {
+        const shown = Number(figures.querySelector('b')!.textContent!.replaceAll(',', ''));
+        seen.step = Math.min(seen.step, shown);
+      };
+      const changes = {subtree: true, childList: true, characterData: true};
+      new MutationObserver(look).observe(figures, changes);
+      return seen;
+    });
+    return () => lowest.evaluate(({step}) => step);
+  }
+
   async waitForStep(step: number) {
     const deadline = Date.now() + this.patience;
     while ((await this.step()) < step) {
