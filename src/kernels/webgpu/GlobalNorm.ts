@@ -8,33 +8,50 @@ import {unroll} from './unroll';
 import {workgroupReduction} from './workgroup_reduction';
 
 const WORKGROUP_SIZE = 256;
-/** Vectors of a lane, read together. */
+/** Vectors of a lane that are read together. */
+const VECTORS_AT_ONCE = 4;
 const VECTORS_PER_LANE = 16;
+const CHUNK = WORKGROUP_SIZE * VECTORS_PER_LANE;
+/** With the sums, as many buffers as every WebGPU binds. */
+const TENSORS_AT_ONCE = 7;
 
-/** One workgroup a chunk of a tensor: the sum of its squares goes to its place among those of all. */
-function chunkSquaresProgram(type: FloatType): Program {
+/**
+ * One workgroup a chunk of one of several tensors, since to start a program takes longer than to run it on
+ * a bias: the sum of its squares goes to its place among those of all.
+ */
+function chunkSquaresProgram(type: FloatType, count: number): Program {
+  const each = <T>(f: (i: number) => T) => Array.from({length: count}, (_, i) => f(i));
+  const uniforms = ['length', 'firstGroup'].flatMap((name) => each((i) => `${name}_${i}`));
   return {
     name: GlobalNorm,
-    variant: `chunks ${type}`,
-    inputs: {x: type},
+    variant: `chunks ${type} ${count}`,
+    inputs: Object.fromEntries(each((i) => [`x_${i}`, type])),
     outputs: {sums: 'f32'},
-    uniforms: {length: 'u32', first: 'u32'},
+    uniforms: Object.fromEntries([...uniforms, 'firstSum', 'groups'].map((name) => [name, 'u32'])),
     workgroupSize: WORKGROUP_SIZE,
     declarations: () =>
       workgroupReduction({name: 'sumOverChunk', type: 'f32', size: WORKGROUP_SIZE}),
     main: () => `
-      if (group * ${WORKGROUP_SIZE * VECTORS_PER_LANE}u >= uniforms.length) { return; }
+      if (group >= uniforms.groups) { return; }
       var squares = ${type}();
-      ${unroll(
-        VECTORS_PER_LANE,
-        (i) => `{
-          let at = group * ${WORKGROUP_SIZE * VECTORS_PER_LANE}u + ${i * WORKGROUP_SIZE}u + lane;
-          let value = x[min(at, uniforms.length - 1u)];
-          squares += select(${type}(), value * value, at < uniforms.length);
+      ${each(
+        (i) => `
+        if (group >= uniforms.firstGroup_${i}${i + 1 < count ? ` && group < uniforms.firstGroup_${i + 1}` : ''}) {
+          var at = (group - uniforms.firstGroup_${i}) * ${CHUNK}u + lane;
+          for (var turn = 0u; turn < ${VECTORS_PER_LANE / VECTORS_AT_ONCE}u; turn++) {
+            ${unroll(
+              VECTORS_AT_ONCE,
+              () => `{
+                let value = x_${i}[min(at, uniforms.length_${i} - 1u)];
+                squares += select(${type}(), value * value, at < uniforms.length_${i});
+                at += ${WORKGROUP_SIZE}u;
+              }`,
+            )}
+          }
         }`,
-      )}
+      ).join('')}
       let sum = sumOverChunk(lane, ${sumOf(type, 'squares')});
-      if (lane == 0u) { sums[uniforms.first + group] = sum; }`,
+      if (lane == 0u) { sums[uniforms.firstSum + group] = sum; }`,
   };
 }
 
@@ -53,7 +70,7 @@ const rootOfSumProgram: Program = {
     if (lane == 0u) { norm[0] = sqrt(sum); }`,
 };
 
-/** One program a tensor, and one for all of their sums. */
+/** One program several tensors, and one for the sums of all. */
 export const globalNormConfig = kernelConfig<GlobalNormInputs, object, WebGPUBackend>(
   GlobalNorm,
   'webgpu',
@@ -62,21 +79,31 @@ export const globalNormConfig = kernelConfig<GlobalNormInputs, object, WebGPUBac
       const size = util.sizeFromShape(x.shape);
       const type = floatType(size);
       const length = size / lengthOf(type);
-      const chunks = Math.ceil(length / (WORKGROUP_SIZE * VECTORS_PER_LANE));
-      return {x, type, length, chunks};
+      return {x, type, length, chunks: Math.ceil(length / CHUNK)};
     });
     const numChunks = tensors.reduce((sum, {chunks}) => sum + chunks, 0);
     const sums = makeOutput(backend, [numChunks]);
     const norm = makeOutput(backend, []);
-    let first = 0;
-    for (const {x, type, length, chunks} of tensors) {
-      runProgram(backend, chunkSquaresProgram(type), {
-        inputs: {x},
-        outputs: {sums},
-        uniforms: {length, first},
-        workgroups: chunks,
-      });
-      first += chunks;
+    let firstSum = 0;
+    for (const type of ['f32', 'vec4<f32>'] as const) {
+      const ofType = tensors.filter((tensor) => tensor.type === type);
+      for (let i = 0; i < ofType.length; i += TENSORS_AT_ONCE) {
+        const together = ofType.slice(i, i + TENSORS_AT_ONCE);
+        const uniforms: Record<string, number> = {firstSum};
+        let groups = 0;
+        together.forEach(({length, chunks}, j) => {
+          uniforms[`length_${j}`] = length;
+          uniforms[`firstGroup_${j}`] = groups;
+          groups += chunks;
+        });
+        runProgram(backend, chunkSquaresProgram(type, together.length), {
+          inputs: Object.fromEntries(together.map(({x}, j) => [`x_${j}`, x])),
+          outputs: {sums},
+          uniforms: {...uniforms, groups},
+          workgroups: groups,
+        });
+        firstSum += groups;
+      }
     }
     runProgram(backend, rootOfSumProgram, {
       inputs: {sums},
