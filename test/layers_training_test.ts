@@ -124,10 +124,10 @@ describeEachBackend('a MoE layer', () => {
       model.compile({optimizer, loss: 'meanSquaredError'});
       const fit = (epochs: number) =>
         model.fit(x, y, {epochs, batchSize: 16, verbose: 0, shuffle: false});
-      const {history} = await fit(2);
+      const {history} = await fit(1);
       await withoutLeaks(async () => {
-        const {history: later} = await fit(6);
-        expect(later.loss[5]).toBeLessThan(history.loss[0] as number);
+        const {history: later} = await fit(3);
+        expect(later.loss[2]).toBeLessThan(history.loss[0] as number);
       });
       // What evaluation gives is the loss alone; training adds the layer's own.
       expect(await valuesOf(layer.calculateLosses())).toEqual([0, 0]);
