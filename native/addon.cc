@@ -6,6 +6,9 @@
 #include <mutex>
 #include <string>
 
+#ifdef MEGABLOCKS_CUDA
+#include "kernels/cuda/gpu.h"
+#endif
 #include "kernels/kernels.h"
 #include "ops/ops.h"
 #include "parallel.h"
@@ -35,6 +38,30 @@ void set(napi_env env, napi_value object, const char* name, const char* text) {
   }
 }
 
+#ifdef MEGABLOCKS_CUDA
+/// cuda: {version, stream, gpus, problem}.
+void set_cuda(napi_env env, napi_value exports) {
+  const megablocks::CudaInfo info = megablocks::cuda_info();
+  napi_value cuda, gpus;
+  if (napi_create_object(env, &cuda) != napi_ok || napi_create_array(env, &gpus) != napi_ok) return;
+  set(env, cuda, "version", info.version.c_str());
+  set(env, cuda, "stream", info.stream.c_str());
+#ifdef MEGABLOCKS_TENSORFLOW_STREAM
+  // The headers fit no other version.
+  set(env, cuda, "tensorflow", MEGABLOCKS_TENSORFLOW_STREAM);
+#endif
+  if (!info.problem.empty()) set(env, cuda, "problem", info.problem.c_str());
+  for (size_t i = 0; i < info.gpus.size(); i++) {
+    napi_value gpu;
+    if (napi_create_string_utf8(env, info.gpus[i].c_str(), NAPI_AUTO_LENGTH, &gpu) == napi_ok) {
+      napi_set_element(env, gpus, i, gpu);
+    }
+  }
+  napi_set_named_property(env, cuda, "gpus", gpus);
+  napi_set_named_property(env, exports, "cuda", cuda);
+}
+#endif
+
 napi_value init(napi_env env, napi_value exports) {
   const std::string& problem = register_once();
   if (!problem.empty()) {
@@ -46,6 +73,9 @@ napi_value init(napi_env env, napi_value exports) {
   if (napi_create_int32(env, megablocks::num_threads(), &threads) == napi_ok) {
     napi_set_named_property(env, exports, "threads", threads);
   }
+#ifdef MEGABLOCKS_CUDA
+  set_cuda(env, exports);
+#endif
   return exports;
 }
 

@@ -62,5 +62,14 @@ int TF_NumInputs(TF_OpKernelContext*);
 void TF_GetInput(TF_OpKernelContext*, int, TF_Tensor**, TF_Status*);
 TF_Tensor* TF_AllocateOutput(
     TF_OpKernelContext*, int, TF_DataType, const int64_t* dims, int num_dims, size_t bytes, TF_Status*);
+struct TF_AllocatorAttributes {
+  size_t struct_size;
+  unsigned char on_host;
+};
+/// The size of the struct without what pads its end.
+constexpr size_t TF_ALLOCATOR_ATTRIBUTES_STRUCT_SIZE = sizeof(size_t) + 1;
+TF_Tensor* TF_AllocateTemp(
+    TF_OpKernelContext*, TF_DataType, const int64_t* dims, int num_dims, TF_AllocatorAttributes*,
+    TF_Status*);
 void TF_OpKernelContext_Failure(TF_OpKernelContext*, TF_Status*);
 }

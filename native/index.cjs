@@ -47,18 +47,35 @@ function loadAddon() {
   }
 }
 
+/** What the ops were built with for GPUs, and why they do not run on one where they do not. */
+function describeCuda({tensorflow, ...cuda}, version, isUsingGpuDevice) {
+  if (tensorflow != null && tensorflow !== version) {
+    throw new Error(
+      `tfjs-megablocks/tensorflow: the ops must be built for TensorFlow ${version}, got ${tensorflow}: ` +
+        `npm run build:native in ${join(__dirname, '..')}`,
+    );
+  }
+  if (cuda.problem == null && !isUsingGpuDevice) {
+    const cause = 'its build is for the CPU, or a CUDA library is missing (its own log names it)';
+    return {...cuda, problem: `TensorFlow ${version} uses no GPU: ${cause}`};
+  }
+  return cuda;
+}
+
 /** Loads both, and tells what was found. A failure is an error that says what is missing. */
 function loadNative() {
   const {name, tf} = loadTfjsNode();
   // The backend has the context in which the ops run.
   const backend = tf.findBackend('tensorflow');
-  const {instructions, threads} = loadAddon();
+  const version = backend.binding.TF_Version;
+  const {instructions, threads, cuda} = loadAddon();
   return {
     package: name,
-    version: backend.binding.TF_Version,
+    version,
     devices: backend.isUsingGpuDevice ? ['CPU', 'GPU'] : ['CPU'],
     instructions,
     threads,
+    ...(cuda == null ? {} : {cuda: describeCuda(cuda, version, backend.isUsingGpuDevice)}),
   };
 }
 

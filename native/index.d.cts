@@ -4,4 +4,10 @@ export declare function loadNative(): {
   devices: ('CPU' | 'GPU')[];
   instructions: string;
   threads: number;
+  cuda?: {
+    version: string;
+    stream: 'tensorflow' | 'device';
+    gpus: string[];
+    problem?: string;
+  };
 };

@@ -1,5 +1,6 @@
 // `npm run build:native`: builds native/, the op library for tfjs-node or tfjs-node-gpu, whichever is
-// installed, against the libtensorflow that it has. Arguments go to CMake's configuration.
+// installed, against the libtensorflow that it has; with the kernels for GPUs where nvcc is in the PATH, or
+// CUDACXX names it. Arguments go to CMake's configuration.
 import {cpus} from 'node:os';
 import {
   copyFileSync,
@@ -12,7 +13,14 @@ import {
 } from 'node:fs';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {compiler, exists, nodeIncludeDir, run, tfjsNode} from './native_util.mjs';
+import {
+  compiler,
+  exists,
+  nodeIncludeDir,
+  run,
+  tensorflowVersion,
+  tfjsNode,
+} from './native_util.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(root, 'native');
@@ -21,13 +29,13 @@ const native = join(root, 'native');
 const TARGET = join(native, 'build/megablocks.node');
 
 /**
- * Builds the addon, unless it is newer than its sources and libtensorflow.
+ * Builds the addon, unless it is newer than its sources and libtensorflow and `always` is false.
  *
  * @throws If something is missing; the message says what.
  */
-export function buildNative(cmakeArguments = []) {
+export function buildNative({always = false, cmakeArguments = []} = {}) {
   const libraries = libtensorflow();
-  if (cmakeArguments.length === 0 && isUpToDate(libraries)) {
+  if (!always && isUpToDate(libraries)) {
     return;
   }
   if (!exists('cmake')) {
@@ -39,12 +47,15 @@ export function buildNative(cmakeArguments = []) {
   const definitions = [
     define('CMAKE_CXX_COMPILER', compiler()),
     define('TENSORFLOW_LIB_DIR', libraries),
+    define('TENSORFLOW_INCLUDE_DIR', join(dirname(libraries), 'include')),
+    define('TENSORFLOW_VERSION', tensorflowVersion(root)),
     define('NODE_INCLUDE_DIR', nodeIncludeDir(root)),
   ];
   // CMake remembers the compiler and the libraries of a build that may be out of date.
   rmSync(build, {recursive: true, force: true});
   mkdirSync(build, {recursive: true});
-  run('cmake', ['-S', native, '-B', build, ...definitions, ...cmakeArguments], root);
+  const configure = ['-S', native, '-B', build, ...definitions, ...cmakeArguments];
+  console.log(/MegaBlocks: (.*)/.exec(run('cmake', configure, root))[1]);
   run('cmake', ['--build', build, '--parallel', String(cpus().length)], root);
   // Beside and renamed: a process may have the old one open.
   const temporary = `${TARGET}.${process.pid}.tmp`;
@@ -67,7 +78,7 @@ function libtensorflow() {
 
 function isUpToDate(libraries) {
   const sources = readdirSync(native, {recursive: true, withFileTypes: true})
-    .filter((entry) => entry.isFile() && /\.(cc|h)$|^CMakeLists.txt$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.(cc|h|cu|cuh)$|^CMakeLists.txt$/.test(entry.name))
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
     .filter((path) => !/[\\/]native[\\/](build|deps)[\\/]/.test(path));
   const times = [...sources, libraries].map((path) => statSync(path).mtimeMs);
@@ -76,7 +87,7 @@ function isUpToDate(libraries) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    buildNative(process.argv.slice(2));
+    buildNative({always: true, cmakeArguments: process.argv.slice(2)});
   } catch (error) {
     console.error(`build:native: ${error.message}`);
     process.exitCode = 1;

@@ -29,7 +29,7 @@ export async function bundleForGpu(name, contents) {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    external: ['webgpu'],
+    external: ['webgpu', 'tfjs-megablocks/native'],
     // tfjs' packages say that importing them has no effect; it registers a backend.
     ignoreAnnotations: true,
     banner: {js: BANNER},

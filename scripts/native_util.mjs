@@ -64,18 +64,32 @@ export function tfjsNode(root) {
   return undefined;
 }
 
-/** Evaluates code in a process of its own; says what went wrong, or nothing. */
-function whyNotRunning(code, root) {
+/** Evaluates code in a process of its own: what it printed, or what went wrong. */
+function evaluate(code, root) {
   const polyfill = join(root, 'native/node_util_polyfill.cjs');
-  const {status, stderr, signal} = spawnSync(
+  const {status, stdout, stderr, signal} = spawnSync(
     process.execPath,
     ['--require', polyfill, '--eval', code],
     {cwd: root, encoding: 'utf8', env: {...process.env, TF_CPP_MIN_LOG_LEVEL: '2'}},
   );
   if (status === 0) {
-    return undefined;
+    return {printed: stdout.trim()};
   }
-  return /^\w*Error.*$/m.exec(stderr)?.[0] ?? (signal ? `it ended by ${signal}` : stderr.trim());
+  const said = /^\w*Error.*$/m.exec(stderr)?.[0];
+  return {problem: said ?? (signal ? `it ended by ${signal}` : stderr.trim())};
+}
+const whyNotRunning = (code, root) => evaluate(code, root).problem;
+
+/** The version of the libtensorflow that tfjs-node has; throws where it does not load. */
+export function tensorflowVersion(root) {
+  const {printed, problem} = evaluate(
+    `console.log(require(${JSON.stringify(tfjsNode(root))}).backend().binding.TF_Version)`,
+    root,
+  );
+  if (problem != null) {
+    throw new Error(`tfjs-node must load, got: ${problem}`);
+  }
+  return printed;
 }
 
 /** Why tfjs-node does not load; undefined where it does. */

@@ -123,7 +123,8 @@ const PRINTED = '12,12\ntrue';
 const ENTRIES = ['core', 'cpu', 'data', 'tensorflow', 'training', 'wasm', 'webgl', 'webgpu'];
 
 test('the tarball holds the builds and the documents, and nothing else', () => {
-  const sources = /^(dist\/(esm|cjs|types)|native|native\/(kernels|ops|simd))\/[^/]+$/;
+  const sources =
+    /^(dist\/(esm|cjs|types)|native|native\/(cuda|kernels|kernels\/cuda|ops|simd))\/[^/]+$/;
   const others = packedFiles.filter(
     (file) => !/^dist\/(esm|cjs)\//.test(file) && !sources.test(file),
   );

@@ -1,6 +1,8 @@
 import {spawnSync} from 'node:child_process';
-import {dirname} from 'node:path';
+import {readdirSync, readFileSync} from 'node:fs';
+import {dirname, join} from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import * as megablocks from '../src/index';
 import {
   CausalAttention,
   GroupedMatMul,
@@ -212,7 +214,9 @@ describeEachBackend(
     });
 
     test('are described', async () => {
-      const {tensorflow} = await import('../src/tensorflow');
+      const {
+        tensorflow: {cuda, ...tensorflow},
+      } = await import('../src/tensorflow');
       expect(tensorflow).toEqual({
         package: expect.stringMatching(/^@tensorflow\/tfjs-node/),
         version: expect.stringMatching(/^2\.\d+\.\d+/),
@@ -220,10 +224,80 @@ describeEachBackend(
         instructions: expect.stringMatching(/^(avx512|avx2|baseline)$/),
         threads: expect.any(Number),
       });
+      // There where nvcc was when the ops were built.
+      expect(cuda ?? {version: '0.0', stream: 'device', gpus: []}).toMatchObject({
+        version: expect.stringMatching(/^\d+\.\d+$/),
+        stream: expect.stringMatching(/^(tensorflow|device)$/),
+        gpus: expect.any(Array),
+      });
+      expect(cuda == null || tensorflow.devices.includes('GPU') || cuda.problem != null).toBe(true);
+    });
+
+    test('take a precision, which the CPU has no use for', async () => {
+      const {setTensorFlowPrecision} = await import('../src/tensorflow');
+      const product = (options?: {precision?: 'float32' | 'float16'}) =>
+        megablocks.groupedMatMul(
+          tf.ones<tf.Rank.R2>([3, 2]),
+          tf.ones<tf.Rank.R3>([1, 2, 4]),
+          int(3),
+          options,
+        );
+      try {
+        for (const precision of ['tf32', 'bfloat16', 'float32'] as const) {
+          setTensorFlowPrecision(precision);
+          tf.tidy(() => {
+            for (const y of [product(), product({precision: 'float16'})]) {
+              expectClose(y, new Array(12).fill(2));
+            }
+          });
+        }
+      } finally {
+        setTensorFlowPrecision('float32');
+      }
+      expect(() => setTensorFlowPrecision('float16' as 'float32')).toThrow(
+        "setTensorFlowPrecision: precision must be one of 'float32', 'tf32', 'bfloat16', got 'float16'",
+      );
+      const attrs = {...plain, precision: 'float16'};
+      const inputs = [float(4, 2), float(1, 2, 3), int(4)];
+      expect(() => execute(GroupedMatMul, inputs, attrs)).toThrow(/precision.*"float16"/);
     });
   },
   ['tensorflow'],
 );
+
+test('every op has a kernel for the CPU and one for GPUs', () => {
+  const source = (...path: string[]) => readFileSync(join(root, 'native', ...path), 'utf8');
+  const names = (text: string, pattern: RegExp) =>
+    [...text.matchAll(pattern)].map(([, name]) => name);
+  const ops = names(source('ops/ops.cc'), /^ {6}\{"(\w+)",/gm).sort();
+  expect(ops).toContain('GroupedMatMul');
+  for (const folder of ['kernels', 'kernels/cuda']) {
+    const files = readdirSync(join(root, 'native', folder)).filter((name) => name.endsWith('.cc'));
+    const kernels = files.flatMap((name) =>
+      names(source(folder, name), /\bMEGABLOCKS_KERNEL\((\w+),/g),
+    );
+    expect(kernels.sort()).toEqual(ops);
+  }
+});
+
+test('every launcher that a kernel calls is declared and defined', () => {
+  const folder = join(root, 'native/cuda');
+  const called = /\b(megablocks_\w+)\(/g;
+  const header = readFileSync(join(folder, 'megablocks.h'), 'utf8');
+  const declared = new Set([...header.matchAll(called)].map(([, name]) => name));
+  const defined = readdirSync(folder)
+    .filter((name) => name.endsWith('.cu'))
+    .flatMap((name) => [
+      ...readFileSync(join(folder, name), 'utf8').matchAll(/^\w+ (megablocks_\w+)\(/gm),
+    ])
+    .map(([, name]) => name);
+  expect([...new Set(defined)].sort()).toEqual([...declared].sort());
+  const kernels = join(root, 'native/kernels/cuda');
+  const calls = readdirSync(kernels).flatMap((name) =>
+    [...readFileSync(join(kernels, name), 'utf8').matchAll(called)].map(([, name]) => name),
+  );
+  expect([...declared].filter((name) => !calls.includes(name))).toEqual([]);
+});
 
 test('without tfjs-node, or with ops that do not load, an error says so', () => {
   const run = (program: string) =>

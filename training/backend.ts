@@ -40,9 +40,11 @@ const STARTERS: Record<string, Starter> = {
   },
   tensorflow: async () => {
     const {tensorflow} = await import('../src/tensorflow');
-    const {version, instructions, threads} = tensorflow;
-    const details = `TensorFlow ${version}, ops of ${instructions} on ${threads} threads`;
-    return {details, ...(await startTfjs('tensorflow', () => Promise.resolve()))};
+    const {version, devices, cuda, instructions, threads} = tensorflow;
+    const gpu = devices.includes('GPU') ? cuda?.gpus[0] : undefined;
+    const ops = gpu == null ? `of ${instructions} on ${threads} threads` : `in CUDA on ${gpu}`;
+    const details = `TensorFlow ${version}, ops ${ops}`;
+    return {gpu, details, ...(await startTfjs('tensorflow', () => Promise.resolve()))};
   },
   wasm: () => startTfjs('wasm', () => import('@tensorflow/tfjs-backend-wasm')),
   cpu: () => startTfjs('cpu', () => import('@tensorflow/tfjs-backend-cpu')),

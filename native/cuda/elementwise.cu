@@ -50,9 +50,10 @@ __global__ void activation_grad_kernel(const float* x, const float* dy, int64_t 
 }
 
 __global__ void adamw_kernel(
-    MegaBlocksAdamWFactors f, const float* value, const float* gradient, const float* first_moment,
+    const MegaBlocksAdamWFactors* factors, const float* value, const float* gradient, const float* first_moment,
     const float* second_moment, const float* gradient_scale, int64_t size, float* new_value,
     float* new_first_moment, float* new_second_moment) {
+  const MegaBlocksAdamWFactors f = *factors;
   const float scale = *gradient_scale;
   const bool changes = isfinite(scale);
   for (int64_t i = thread_index(); i < size; i += num_threads()) {
@@ -113,7 +114,7 @@ cudaError_t megablocks_activation_grad(
 }
 
 cudaError_t megablocks_adamw(
-    MegaBlocksAdamWFactors factors, const float* value, const float* gradient,
+    const MegaBlocksAdamWFactors* factors, const float* value, const float* gradient,
     const float* first_moment, const float* second_moment, const float* gradient_scale, int64_t size,
     float* new_value, float* new_first_moment, float* new_second_moment, cudaStream_t stream) {
   if (size == 0) return cudaSuccess;

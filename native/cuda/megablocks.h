@@ -37,6 +37,10 @@ cudaError_t megablocks_histogram(
 cudaError_t megablocks_cumsum(
     const int32_t* x, int64_t batch, int64_t size, bool exclusive, int32_t* out, cudaStream_t stream);
 
+/// Every element rounded up to a multiple.
+cudaError_t megablocks_round_up(
+    const int32_t* x, int64_t size, int32_t multiple, int32_t* out, cudaStream_t stream);
+
 cudaError_t megablocks_padded_bins(
     const int32_t* tokens_per_expert, int64_t num_experts, int32_t block_size, int32_t* out,
     cudaStream_t stream);
@@ -50,9 +54,28 @@ cudaError_t megablocks_replicate(
     const void* x, const int32_t* bins, int64_t batch, int64_t num_bins, int64_t num_outputs, void* out,
     cudaStream_t stream);
 
+/// dy [batch, num_outputs], bins [E] -> the sum over each bin, [batch, E].
+cudaError_t megablocks_replicate_grad(
+    const float* dy, const int32_t* bins, int64_t batch, int64_t num_bins, int64_t num_outputs,
+    float* dx, cudaStream_t stream);
+
 /// logits [T, E] -> indices of the k largest of each row [T, k], descending; ties to the lowest.
 cudaError_t megablocks_top_k(
     const float* x, int64_t rows, int32_t columns, int32_t k, int32_t* indices, cudaStream_t stream);
+
+/// x [rows, columns], indices [rows, k] -> x at those columns; zero for an index out of range.
+cudaError_t megablocks_take_along_rows(
+    const float* x, const int32_t* indices, int64_t rows, int64_t columns, int64_t k, float* out,
+    cudaStream_t stream);
+/// dy, indices [rows, k] -> [rows, columns]: dy added at those columns, zero elsewhere.
+cudaError_t megablocks_take_along_rows_grad(
+    const float* dy, const int32_t* indices, int64_t rows, int64_t columns, int64_t k, float* dx,
+    cudaStream_t stream);
+
+/// offsets [block_rows + 1] -> the block-row of every block; -1 outside the offsets.
+cudaError_t megablocks_row_indices(
+    const int32_t* offsets, int64_t block_rows, int64_t num_blocks, int32_t* row_indices,
+    cudaStream_t stream);
 
 size_t megablocks_sparse_transpose_workspace(int64_t num_blocks);
 cudaError_t megablocks_sparse_transpose(
@@ -120,6 +143,14 @@ cudaError_t megablocks_dds(
     int precision, const float* a, const float* values, MegaBlocksSparseIndex index, int64_t m,
     bool transpose_a, bool transpose_b, float* out, cudaStream_t stream);
 
+/// values [nnz, B, B] -> dense [rows, columns]; zero where there is no block. No two blocks may lie at the
+/// same place. Of the index, the transposed half and the offsets go unread.
+cudaError_t megablocks_sparse_to_dense(
+    const float* values, MegaBlocksSparseIndex index, float* out, cudaStream_t stream);
+/// dense [rows, columns] -> its blocks at the index, [nnz, B, B]; zero for a block that is not used.
+cudaError_t megablocks_dense_to_sparse(
+    const float* x, MegaBlocksSparseIndex index, float* values, cudaStream_t stream);
+
 // ---- What training needs.
 
 enum MegaBlocksActivation {
@@ -135,13 +166,14 @@ cudaError_t megablocks_activation(
 cudaError_t megablocks_activation_grad(
     int activation, const float* x, const float* dy, int64_t size, float* out, cudaStream_t stream);
 
-/// One step of AdamW. `gradient_scale` points to one float on the device; where that is not finite, the
-/// outputs are the inputs. What the factors are: src/kernels/shared/AdamW_impl.ts.
+/// What the factors are: src/kernels/shared/AdamW_impl.ts.
 struct MegaBlocksAdamWFactors {
   float step_size, decay, second_moment_scale, beta1, beta2, epsilon;
 };
+/// One step of AdamW. `factors` and `gradient_scale` lie on the device; where the scale is not finite, the
+/// outputs are the inputs.
 cudaError_t megablocks_adamw(
-    MegaBlocksAdamWFactors factors, const float* value, const float* gradient,
+    const MegaBlocksAdamWFactors* factors, const float* value, const float* gradient,
     const float* first_moment, const float* second_moment, const float* gradient_scale, int64_t size,
     float* new_value, float* new_first_moment, float* new_second_moment, cudaStream_t stream);
 
@@ -165,6 +197,18 @@ cudaError_t megablocks_cross_entropy(
 cudaError_t megablocks_cross_entropy_grad(
     const float* logits, const int32_t* labels, const float* losses, const float* dy, int64_t rows,
     int64_t size, float* dlogits, cudaStream_t stream);
+
+/// qkv [batch, length, 3 * heads * head_size], queries, keys and values side by side -> [batch, length,
+/// heads * head_size]: softmax(q k' / sqrt(head_size)) v, every position seeing itself and those before.
+/// The scores exist tile by tile only.
+cudaError_t megablocks_causal_attention(
+    const float* qkv, int64_t batch, int64_t length, int64_t heads, int64_t head_size, float* out,
+    cudaStream_t stream);
+size_t megablocks_causal_attention_grad_workspace(int64_t batch, int64_t length, int64_t heads);
+/// dy [batch, length, heads * head_size] -> the gradient for qkv, of its shape.
+cudaError_t megablocks_causal_attention_grad(
+    const float* qkv, const float* dy, int64_t batch, int64_t length, int64_t heads, int64_t head_size,
+    float* dqkv, void* workspace, cudaStream_t stream);
 
 /// table [vocab_size, size], indices [count] -> rows; zero for an index out of range.
 cudaError_t megablocks_embedding(

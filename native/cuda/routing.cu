@@ -2,7 +2,7 @@
 #include <cub/block/block_scan.cuh>
 #include <cub/device/device_radix_sort.cuh>
 
-#include "common.cuh"
+#include "rows.cuh"
 
 namespace megablocks {
 namespace {
@@ -25,29 +25,42 @@ __global__ void iota_kernel(int64_t size, int32_t* out) {
   for (int64_t i = thread_index(); i < size; i += num_threads()) out[i] = static_cast<int32_t>(i);
 }
 
-/// Counts in shared memory, one row of x a blockIdx.y.
-__global__ void histogram_kernel(const int32_t* x, int64_t size, int max, int32_t* counts) {
+/// Counts in shared memory; blockIdx.y goes over the rows of x.
+__global__ void histogram_kernel(
+    const int32_t* x, int64_t batch, int64_t size, int max, int32_t* counts) {
   extern __shared__ int32_t shared[];
-  for (int i = threadIdx.x; i < max; i += blockDim.x) shared[i] = 0;
-  __syncthreads();
-  const int32_t* line = x + blockIdx.y * size;
-  for (int64_t i = thread_index(); i < size; i += num_threads()) {
-    const int value = line[i];
-    if (value >= 0 && value < max) atomicAdd(&shared[value], 1);
-  }
-  __syncthreads();
-  for (int i = threadIdx.x; i < max; i += blockDim.x) {
-    if (shared[i] != 0) atomicAdd(&counts[blockIdx.y * int64_t{max} + i], shared[i]);
+  for (int64_t row = blockIdx.y; row < batch; row += gridDim.y) {
+    for (int i = threadIdx.x; i < max; i += blockDim.x) shared[i] = 0;
+    __syncthreads();
+    for (int64_t i = thread_index(); i < size; i += num_threads()) {
+      const int value = x[row * size + i];
+      if (value >= 0 && value < max) atomicAdd(&shared[value], 1);
+    }
+    __syncthreads();
+    for (int i = threadIdx.x; i < max; i += blockDim.x) {
+      if (shared[i] != 0) atomicAdd(&counts[row * max + i], shared[i]);
+    }
+    __syncthreads();
   }
 }
 
 /// As above, straight to global memory: for more counters than shared memory holds.
-__global__ void wide_histogram_kernel(const int32_t* x, int64_t size, int max, int32_t* counts) {
-  const int32_t* line = x + blockIdx.y * size;
-  for (int64_t i = thread_index(); i < size; i += num_threads()) {
-    const int value = line[i];
-    if (value >= 0 && value < max) atomicAdd(&counts[blockIdx.y * int64_t{max} + value], 1);
+__global__ void wide_histogram_kernel(
+    const int32_t* x, int64_t batch, int64_t size, int max, int32_t* counts) {
+  for (int64_t i = thread_index(); i < batch * size; i += num_threads()) {
+    const int value = x[i];
+    if (value >= 0 && value < max) atomicAdd(&counts[i / size * max + value], 1);
   }
+}
+
+/// The least multiple that is not below the value; one that int32 cannot hold wraps around.
+__device__ int round_up(int value, int multiple) {
+  const int64_t quotient = value / multiple;
+  return static_cast<int>((value > quotient * multiple ? quotient + 1 : quotient) * multiple);
+}
+
+__global__ void round_up_kernel(const int32_t* x, int64_t size, int multiple, int32_t* out) {
+  for (int64_t i = thread_index(); i < size; i += num_threads()) out[i] = round_up(x[i], multiple);
 }
 
 /// One block a row: sums of the elements rounded up to `multiple`.
@@ -59,8 +72,7 @@ __global__ void cumsum_kernel(
   int carry = 0;
   for (int64_t begin = 0; begin < size; begin += kThreads) {
     const int64_t i = begin + threadIdx.x;
-    int value = i < size ? x[row + i] : 0;
-    if (value > 0) value = (value + multiple - 1) / multiple * multiple;
+    const int value = i < size ? round_up(x[row + i], multiple) : 0;
     int sum, total;
     Scan(storage).InclusiveSum(value, sum, total);
     if (i < size) out[row + i] = carry + (exclusive ? sum - value : sum);
@@ -86,6 +98,47 @@ __global__ void replicate_kernel(
   for (int64_t i = thread_index(); i < batch * num_outputs; i += num_threads()) {
     const int bin = bin_of(bins, num_bins, i % num_outputs);
     out[i] = bin < num_bins ? x[i / num_outputs * num_bins + bin] : 0;
+  }
+}
+
+/// One block a sum.
+__global__ void __launch_bounds__(kRowThreads) replicate_grad_kernel(
+    const float* dy, const int32_t* bins, int64_t batch, int num_bins, int64_t num_outputs, float* dx) {
+  for (int64_t i = blockIdx.x; i < batch * num_bins; i += gridDim.x) {
+    const int bin = static_cast<int>(i % num_bins);
+    const float* line = dy + i / num_bins * num_outputs + begin_of(bins, bin);
+    const int64_t size = min(int64_t{bins[bin]}, num_outputs) - begin_of(bins, bin);
+    const float sum = sum_row(size, [&](int64_t j) { return line[j]; });
+    if (threadIdx.x == 0) dx[i] = sum;
+  }
+}
+
+__global__ void take_along_rows_kernel(
+    const float* x, const int32_t* indices, int64_t rows, int64_t columns, int64_t k, float* out) {
+  for (int64_t i = thread_index(); i < rows * k; i += num_threads()) {
+    const int64_t column = indices[i];
+    out[i] = column >= 0 && column < columns ? x[i / k * columns + column] : 0;
+  }
+}
+
+/// One thread a column of a row: k is small, and the order of a sum is always the same.
+__global__ void take_along_rows_grad_kernel(
+    const float* dy, const int32_t* indices, int64_t rows, int64_t columns, int64_t k, float* dx) {
+  for (int64_t i = thread_index(); i < rows * columns; i += num_threads()) {
+    const int64_t first = i / columns * k, column = i % columns;
+    float sum = 0;
+    for (int64_t j = first; j < first + k; j++) {
+      if (indices[j] == column) sum += dy[j];
+    }
+    dx[i] = sum;
+  }
+}
+
+__global__ void row_indices_kernel(
+    const int32_t* offsets, int block_rows, int64_t num_blocks, int32_t* out) {
+  for (int64_t i = thread_index(); i < num_blocks; i += num_threads()) {
+    const int row = bin_of(offsets + 1, block_rows, i);
+    out[i] = row < block_rows && i >= offsets[row] ? row : -1;
   }
 }
 
@@ -175,16 +228,18 @@ cudaError_t megablocks_sort(
 
 cudaError_t megablocks_histogram(
     const int32_t* x, int64_t batch, int64_t size, int32_t max, int32_t* counts, cudaStream_t stream) {
-  if (batch > 65535 || max < 0) return cudaErrorInvalidValue;
+  if (max < 0) return cudaErrorInvalidValue;
   if (batch == 0 || max == 0) return cudaSuccess;
   if (cudaError_t e = cudaMemsetAsync(counts, 0, batch * max * sizeof(int32_t), stream)) return e;
   if (size == 0) return cudaSuccess;
   // A block counts a few thousand elements before it adds its counts to the others'.
-  const dim3 grid(grid_for(ceil_divide<int64_t>(size, 16), kThreads), batch);
+  const dim3 grid(grid_for(ceil_divide<int64_t>(size, 16), kThreads),
+                  static_cast<unsigned>(batch < 65535 ? batch : 65535));
   if (max <= kMaxSharedCounters) {
-    histogram_kernel<<<grid, kThreads, max * sizeof(int32_t), stream>>>(x, size, max, counts);
+    histogram_kernel<<<grid, kThreads, max * sizeof(int32_t), stream>>>(x, batch, size, max, counts);
   } else {
-    wide_histogram_kernel<<<grid, kThreads, 0, stream>>>(x, size, max, counts);
+    wide_histogram_kernel<<<grid_for(batch * size, kThreads), kThreads, 0, stream>>>(
+        x, batch, size, max, counts);
   }
   return cudaGetLastError();
 }
@@ -193,6 +248,14 @@ cudaError_t megablocks_cumsum(
     const int32_t* x, int64_t batch, int64_t size, bool exclusive, int32_t* out, cudaStream_t stream) {
   if (batch == 0 || size == 0) return cudaSuccess;
   cumsum_kernel<<<batch, kThreads, 0, stream>>>(x, size, 1, exclusive, out);
+  return cudaGetLastError();
+}
+
+cudaError_t megablocks_round_up(
+    const int32_t* x, int64_t size, int32_t multiple, int32_t* out, cudaStream_t stream) {
+  if (multiple < 1) return cudaErrorInvalidValue;
+  if (size == 0) return cudaSuccess;
+  round_up_kernel<<<grid_for(size, kThreads), kThreads, 0, stream>>>(x, size, multiple, out);
   return cudaGetLastError();
 }
 
@@ -222,6 +285,43 @@ cudaError_t megablocks_replicate(
   if (batch * num_outputs == 0) return cudaSuccess;
   replicate_kernel<<<grid_for(batch * num_outputs, kThreads), kThreads, 0, stream>>>(
       static_cast<const int32_t*>(x), bins, batch, num_bins, num_outputs, static_cast<int32_t*>(out));
+  return cudaGetLastError();
+}
+
+cudaError_t megablocks_replicate_grad(
+    const float* dy, const int32_t* bins, int64_t batch, int64_t num_bins, int64_t num_outputs,
+    float* dx, cudaStream_t stream) {
+  if (batch * num_bins == 0) return cudaSuccess;
+  replicate_grad_kernel<<<blocks_for(batch * num_bins), kRowThreads, 0, stream>>>(
+      dy, bins, batch, static_cast<int>(num_bins), num_outputs, dx);
+  return cudaGetLastError();
+}
+
+cudaError_t megablocks_take_along_rows(
+    const float* x, const int32_t* indices, int64_t rows, int64_t columns, int64_t k, float* out,
+    cudaStream_t stream) {
+  if (rows * k == 0) return cudaSuccess;
+  take_along_rows_kernel<<<grid_for(rows * k, kThreads), kThreads, 0, stream>>>(
+      x, indices, rows, columns, k, out);
+  return cudaGetLastError();
+}
+
+cudaError_t megablocks_take_along_rows_grad(
+    const float* dy, const int32_t* indices, int64_t rows, int64_t columns, int64_t k, float* dx,
+    cudaStream_t stream) {
+  if (rows * columns == 0) return cudaSuccess;
+  take_along_rows_grad_kernel<<<grid_for(rows * columns, kThreads), kThreads, 0, stream>>>(
+      dy, indices, rows, columns, k, dx);
+  return cudaGetLastError();
+}
+
+cudaError_t megablocks_row_indices(
+    const int32_t* offsets, int64_t block_rows, int64_t num_blocks, int32_t* row_indices,
+    cudaStream_t stream) {
+  if (block_rows < 0) return cudaErrorInvalidValue;
+  if (num_blocks == 0) return cudaSuccess;
+  row_indices_kernel<<<grid_for(num_blocks, kThreads), kThreads, 0, stream>>>(
+      offsets, static_cast<int>(block_rows), num_blocks, row_indices);
   return cudaGetLastError();
 }
 

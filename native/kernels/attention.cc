@@ -8,31 +8,26 @@
 #include "../simd/simd.h"
 #include "kernels.h"
 #include "mat_mul.h"
+#include "training.h"
 
 namespace megablocks {
 namespace {
 
 constexpr int64_t kQueryBlock = 64;
 
-struct AttentionAttrs {
-  int64_t num_heads;
-  explicit AttentionAttrs(Attributes& attrs) : num_heads(attrs.integer("numHeads")) {}
-};
-
-/// The sizes of a call, and where a head's parts lie.
+/// Where a head's parts lie.
 struct Heads {
   int64_t batch, length, hidden_size, num_heads, head_size, qkv_stride;
   float scale;
 
-  Heads(Context& context, const Shape& qkv, const AttentionAttrs& attrs)
-      : batch(qkv[0]), length(qkv[1]), hidden_size(qkv[2] / 3), num_heads(attrs.num_heads) {
-    context.require(num_heads >= 1 && qkv[2] % (3 * num_heads) == 0,
-                    "qkv must have a last axis of a multiple of 3 numHeads, " +
-                        std::to_string(3 * num_heads) + ", got shape " + text_of(qkv));
-    head_size = hidden_size / num_heads;
-    qkv_stride = 3 * hidden_size;
-    scale = 1 / std::sqrt(static_cast<float>(head_size));
-  }
+  explicit Heads(const AttentionCall& call)
+      : batch(call.batch),
+        length(call.length),
+        hidden_size(call.hidden_size),
+        num_heads(call.num_heads),
+        head_size(call.head_size),
+        qkv_stride(3 * hidden_size),
+        scale(1 / std::sqrt(static_cast<float>(head_size))) {}
   /// Where the queries of a head begin in qkv; keys and values follow, hidden_size apart.
   int64_t query(int64_t task) const {
     return task / num_heads * length * qkv_stride + task % num_heads * head_size;
@@ -72,12 +67,12 @@ void probabilities(
 }
 
 void causal_attention(Context& context, const AttentionAttrs& attrs) {
-  const Input<float> qkv = context.floats(0, "qkv", {-1, -1, -1});
-  const Heads h(context, qkv.shape, attrs);
-  float* y = context.output_floats(0, {h.batch, h.length, h.hidden_size});
+  const AttentionCall call(context, attrs);
+  const Heads h(call);
+  float* y = context.output_floats(0, call.output_shape());
   parallel_for(h.batch * h.num_heads, [&](int64_t task) {
     std::vector<float> scores(kQueryBlock * h.length);
-    const float* query = qkv.data + h.query(task);
+    const float* query = call.qkv.data + h.query(task);
     const float* value = query + 2 * h.hidden_size;
     h.for_each_block([&](int64_t first, int64_t rows, int64_t seen) {
       probabilities(h, query, first, rows, seen, scores.data());
@@ -89,15 +84,15 @@ void causal_attention(Context& context, const AttentionAttrs& attrs) {
 }
 
 void causal_attention_grad(Context& context, const AttentionAttrs& attrs) {
-  const Input<float> qkv = context.floats(0, "qkv", {-1, -1, -1});
-  const Heads h(context, qkv.shape, attrs);
-  const Input<float> dy = context.floats(1, "dy", {h.batch, h.length, h.hidden_size});
-  float* dqkv = context.output_floats(0, qkv.shape);
-  std::memset(dqkv, 0, qkv.size() * sizeof(float));
+  const AttentionCall call(context, attrs);
+  const Heads h(call);
+  const Input<float> dy = context.floats(1, "dy", call.output_shape());
+  float* dqkv = context.output_floats(0, call.qkv.shape);
+  std::memset(dqkv, 0, call.qkv.size() * sizeof(float));
   parallel_for(h.batch * h.num_heads, [&](int64_t task) {
     std::vector<float> scores(kQueryBlock * h.length), grads(kQueryBlock * h.length);
     float *p = scores.data(), *dp = grads.data();
-    const float* query = qkv.data + h.query(task);
+    const float* query = call.qkv.data + h.query(task);
     const float *key = query + h.hidden_size, *value = key + h.hidden_size;
     float* dquery = dqkv + h.query(task);
     float *dkey = dquery + h.hidden_size, *dvalue = dkey + h.hidden_size;

@@ -5,51 +5,47 @@
 #include "../parallel.h"
 #include "../simd/simd.h"
 #include "kernels.h"
+#include "training.h"
 
 namespace megablocks {
 namespace {
 
 constexpr int64_t kGrain = 1;
 
-void sparse_softmax_cross_entropy(Context& context, const NoAttrs&) {
-  const Input<float> logits = context.floats(0, "logits", {-1, -1});
-  const Input<int32_t> labels = context.ints(1, "labels", {logits.dim(0)});
-  const int64_t size = logits.dim(1);
-  float* losses = context.output_floats(0, {logits.dim(0)});
-  parallel_ranges(logits.dim(0), kGrain, [&](int64_t begin, int64_t end) {
+void sparse_softmax_cross_entropy(Context& context, const NoAttrs& attrs) {
+  const CrossEntropyCall call(context, attrs);
+  const int64_t size = call.size;
+  parallel_ranges(call.rows, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
-      const float* line = logits.data + row * size;
-      const int64_t label = labels.data[row];
+      const float* line = call.logits.data + row * size;
+      const int64_t label = call.labels.data[row];
       if (label < 0 || label >= size) {
-        losses[row] = 0;
+        call.losses[row] = 0;
         continue;
       }
       const float largest = simd().max(size, line);
       // The difference of the two largest terms comes first: it is exact where it matters.
-      losses[row] = std::log(simd().sum_exp(size, line, largest)) + (largest - line[label]);
+      call.losses[row] = std::log(simd().sum_exp(size, line, largest)) + (largest - line[label]);
     }
   });
 }
 
-void sparse_softmax_cross_entropy_grad(Context& context, const NoAttrs&) {
-  const Input<float> logits = context.floats(0, "logits", {-1, -1});
-  const int64_t rows = logits.dim(0), size = logits.dim(1);
-  const Input<int32_t> labels = context.ints(1, "labels", {rows});
-  const Input<float> losses = context.floats(2, "losses", {rows});
-  const Input<float> dy = context.floats(3, "dy", {rows});
-  float* out = context.output_floats(0, logits.shape);
-  parallel_ranges(rows, kGrain, [&](int64_t begin, int64_t end) {
+void sparse_softmax_cross_entropy_grad(Context& context, const NoAttrs& attrs) {
+  const CrossEntropyGradCall call(context, attrs);
+  const int64_t size = call.size;
+  parallel_ranges(call.rows, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
-      const float* line = logits.data + row * size;
-      float* to = out + row * size;
-      const int64_t label = labels.data[row];
+      const float* line = call.logits.data + row * size;
+      float* to = call.dlogits + row * size;
+      const int64_t label = call.labels.data[row];
       if (label < 0 || label >= size) {
         std::memset(to, 0, size * sizeof(float));
         continue;
       }
       // softmax = exp(logits - shift), since the loss is log(sum) + largest - logits[label].
-      simd().scaled_exp(size, line, losses.data[row] + line[label], dy.data[row], to);
-      to[label] -= dy.data[row];
+      const float dy = call.dy.data[row];
+      simd().scaled_exp(size, line, call.losses.data[row] + line[label], dy, to);
+      to[label] -= dy;
     }
   });
 }

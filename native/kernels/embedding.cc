@@ -4,45 +4,33 @@
 #include "../parallel.h"
 #include "../simd/simd.h"
 #include "kernels.h"
+#include "training.h"
 
 namespace megablocks {
 namespace {
 
 constexpr int64_t kGrain = 16;
 
-void embedding(Context& context, const NoAttrs&) {
-  const Input<float> table = context.floats(0, "table", {-1, -1});
-  const Input<int32_t> indices = context.ints(1, "indices", {-1});
-  const int64_t size = table.dim(1);
-  float* out = context.output_floats(0, {indices.size(), size});
-  parallel_ranges(indices.size(), kGrain, [&](int64_t begin, int64_t end) {
+void embedding(Context& context, const NoAttrs& attrs) {
+  const EmbeddingCall call(context, attrs);
+  const int64_t size = call.size;
+  parallel_ranges(call.indices.size(), kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
-      const int64_t row = indices.data[i];
-      if (row >= 0 && row < table.dim(0)) {
-        std::memcpy(out + i * size, table.data + row * size, size * sizeof(float));
+      const int64_t row = call.indices.data[i];
+      if (row >= 0 && row < call.vocab_size) {
+        std::memcpy(call.rows + i * size, call.table.data + row * size, size * sizeof(float));
       } else {
-        std::memset(out + i * size, 0, size * sizeof(float));
+        std::memset(call.rows + i * size, 0, size * sizeof(float));
       }
     }
   });
 }
 
-struct EmbeddingGradAttrs {
-  int64_t vocab_size;
-  explicit EmbeddingGradAttrs(Attributes& attrs) : vocab_size(attrs.integer("vocabSize")) {
-    if (vocab_size < 0) {
-      throw InvalidInput("vocabSize must be at least 0, got " + std::to_string(vocab_size));
-    }
-  }
-};
-
 /// Every row of the table adds the rows of its index in their order, so the sum is always the same.
 void embedding_grad(Context& context, const EmbeddingGradAttrs& attrs) {
-  const int64_t vocab_size = attrs.vocab_size;
-  const Input<float> dy = context.floats(0, "dy", {-1, -1});
-  const Input<int32_t> indices = context.ints(1, "indices", {dy.dim(0)});
-  const int64_t size = dy.dim(1);
-  float* out = context.output_floats(0, {vocab_size, size});
+  const EmbeddingGradCall call(context, attrs);
+  const Input<int32_t>& indices = call.indices;
+  const int64_t vocab_size = attrs.vocab_size, size = call.size;
   // A counting sort of the positions by index.
   std::vector<int64_t> ends(vocab_size + 1);
   const auto is_valid = [&](int64_t i) { return indices.data[i] >= 0 && indices.data[i] < vocab_size; };
@@ -56,10 +44,10 @@ void embedding_grad(Context& context, const EmbeddingGradAttrs& attrs) {
   }
   parallel_ranges(vocab_size, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
-      float* to = out + row * size;
+      float* to = call.dtable + row * size;
       std::memset(to, 0, size * sizeof(float));
       for (int64_t i = ends[row]; i < ends[row + 1]; i++) {
-        simd().add_scaled(size, 1, dy.data + positions[i] * size, to);
+        simd().add_scaled(size, 1, call.dy.data + positions[i] * size, to);
       }
     }
   });

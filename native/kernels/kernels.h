@@ -1,4 +1,4 @@
-// The kernels of every op, by family; each file of this folder has one.
+// The kernels of every op, by family; each file of this folder has one, and those of cuda/ for the GPU.
 #pragma once
 
 #include <vector>
@@ -20,7 +20,14 @@ std::vector<KernelEntry> sparse_products_kernels();
 std::vector<KernelEntry> sparse_topology_kernels();
 std::vector<KernelEntry> top_k_kernels();
 
-/// Registers all of them with TensorFlow for the CPU. Throws std::runtime_error where it refuses one.
+#ifdef MEGABLOCKS_CUDA
+std::vector<KernelEntry> cuda_permutation_kernels();
+std::vector<KernelEntry> cuda_products_kernels();
+std::vector<KernelEntry> cuda_routing_kernels();
+std::vector<KernelEntry> cuda_training_kernels();
+#endif
+
+/// Registers all of them with TensorFlow, for the CPU and where CUDA was there for the GPU. Throws std::runtime_error where it refuses one.
 void register_kernels();
 
 }  // namespace megablocks

@@ -4,6 +4,7 @@
 #include "../parallel.h"
 #include "../simd/simd.h"
 #include "kernels.h"
+#include "training.h"
 
 namespace megablocks {
 namespace {
@@ -12,57 +13,45 @@ constexpr int64_t kGrain = 8;
 /// Columns of dgamma that a task sums: a few cache lines of every row.
 constexpr int64_t kColumnGrain = 64;
 
-struct LayerNormAttrs {
-  float epsilon;
-  explicit LayerNormAttrs(Attributes& attrs) : epsilon(attrs.number("epsilon")) {}
-};
-
 void layer_norm(Context& context, const LayerNormAttrs& attrs) {
-  const Input<float> x = context.floats(0, "x", {-1, -1});
-  const int64_t size = x.dim(1);
-  const Input<float> gamma = context.floats(1, "gamma", {size});
-  const Input<float> beta = context.floats(2, "beta", {size});
-  float* out = context.output_floats(0, x.shape);
-  parallel_ranges(x.dim(0), kGrain, [&](int64_t begin, int64_t end) {
+  const LayerNormCall call(context, attrs);
+  const int64_t size = call.size;
+  parallel_ranges(call.rows, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
-      const float* line = x.data + row * size;
-      simd().normalize(size, line, simd().row_statistics(size, line, attrs.epsilon), gamma.data,
-                       beta.data, out + row * size);
+      const float* line = call.x.data + row * size;
+      simd().normalize(size, line, simd().row_statistics(size, line, attrs.epsilon), call.gamma.data,
+                       call.beta.data, call.y + row * size);
     }
   });
 }
 
 void layer_norm_grad(Context& context, const LayerNormAttrs& attrs) {
-  const Input<float> x = context.floats(0, "x", {-1, -1});
-  const int64_t size = x.dim(1);
-  const Input<float> gamma = context.floats(1, "gamma", {size});
-  const Input<float> dy = context.floats(2, "dy", x.shape);
-  float* dx = context.output_floats(0, x.shape);
-  parallel_ranges(x.dim(0), kGrain, [&](int64_t begin, int64_t end) {
+  const LayerNormGradCall call(context, attrs);
+  const int64_t size = call.size;
+  parallel_ranges(call.rows, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
-      const float* line = x.data + row * size;
-      simd().normalize_grad(size, line, simd().row_statistics(size, line, attrs.epsilon), gamma.data,
-                            dy.data + row * size, dx + row * size);
+      const float* line = call.x.data + row * size;
+      simd().normalize_grad(size, line, simd().row_statistics(size, line, attrs.epsilon),
+                            call.gamma.data, call.dy.data + row * size, call.dx + row * size);
     }
   });
 }
 
 void layer_norm_gamma_grad(Context& context, const LayerNormAttrs& attrs) {
-  const Input<float> x = context.floats(0, "x", {-1, -1});
-  const int64_t rows = x.dim(0), size = x.dim(1);
-  const Input<float> dy = context.floats(1, "dy", x.shape);
-  float* dgamma = context.output_floats(0, {size});
+  const LayerNormGammaGradCall call(context, attrs);
+  const int64_t rows = call.rows, size = call.size;
   std::vector<RowStatistics> statistics(rows);
   parallel_ranges(rows, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
-      statistics[row] = simd().row_statistics(size, x.data + row * size, attrs.epsilon);
+      statistics[row] = simd().row_statistics(size, call.x.data + row * size, attrs.epsilon);
     }
   });
   parallel_ranges(size, kColumnGrain, [&](int64_t begin, int64_t end) {
-    std::fill(dgamma + begin, dgamma + end, 0.0f);
+    std::fill(call.dgamma + begin, call.dgamma + end, 0.0f);
     for (int64_t row = 0; row < rows; row++) {
       const int64_t at = row * size + begin;
-      simd().add_normalized(end - begin, x.data + at, statistics[row], dy.data + at, dgamma + begin);
+      simd().add_normalized(end - begin, call.x.data + at, statistics[row], call.dy.data + at,
+                            call.dgamma + begin);
     }
   });
 }

@@ -158,6 +158,20 @@ void* Context::output(int index, const Shape& shape, TF_DataType type) {
   return TF_TensorData(tensor);
 }
 
+void* Context::scratch(size_t bytes) {
+  if (bytes == 0) return nullptr;
+  // TensorFlow counts elements, here of four bytes.
+  const int64_t elements = (bytes + 3) / 4;
+  TF_AllocatorAttributes attributes{TF_ALLOCATOR_ATTRIBUTES_STRUCT_SIZE, 0};
+  TF_Tensor* tensor = TF_AllocateTemp(context_, TF_INT32, &elements, 1, &attributes, status_);
+  if (TF_GetCode(status_) != TF_OK || tensor == nullptr || TF_TensorData(tensor) == nullptr) {
+    if (tensor != nullptr) TF_DeleteTensor(tensor);
+    throw std::bad_alloc();
+  }
+  tensors_.push_back(tensor);
+  return TF_TensorData(tensor);
+}
+
 float* Context::output_floats(int index, const Shape& shape) {
   return static_cast<float*>(output(index, shape, TF_FLOAT));
 }

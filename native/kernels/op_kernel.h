@@ -72,6 +72,10 @@ class Context {
   int32_t* output_ints(int index, const Shape& shape);
   int32_t* output_words(int index, const Shape& shape, TF_DataType type);
 
+  /// Memory of the device for the time of the call; null for no bytes.
+  void* scratch(size_t bytes);
+  TF_OpKernelContext* handle() const { return context_; }
+
   /// Fails with `op: message` unless the condition holds.
   void require(bool condition, const std::string& message) const;
 

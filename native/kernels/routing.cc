@@ -3,20 +3,12 @@
 #include <cstring>
 
 #include "kernels.h"
+#include "routing.h"
 
 namespace megablocks {
 namespace {
 
-// ---- Sort: keys [N] -> sorted [N], permutation [N].
-
-struct SortAttrs {
-  int64_t end_bit;
-  explicit SortAttrs(Attributes& attrs) : end_bit(attrs.integer("endBit")) {
-    if (end_bit < 1 || end_bit > 32) {
-      throw InvalidInput("endBit must be from 1 to 32, got " + std::to_string(end_bit));
-    }
-  }
-};
+// ---- Sort.
 
 /// One pass of a stable radix sort, by `bits` bits from `shift` on.
 void sort_by_digit(
@@ -44,19 +36,17 @@ void sort_by_digit(
 void sort(Context& context, const SortAttrs& attrs) {
   // Wider digits save passes over the keys; their counts still fit the first-level cache.
   constexpr int kMaxBits = 11;
-  const Input<int32_t> keys = context.ints(0, "keys", {-1});
-  const int64_t size = keys.size();
-  int32_t* sorted = context.output_ints(0, keys.shape);
-  int32_t* permutation = context.output_ints(1, keys.shape);
+  const SortCall call(context, attrs);
+  const int64_t size = call.keys.size();
   const int end_bit = attrs.end_bit, passes = (end_bit + kMaxBits - 1) / kMaxBits;
   const int width = (end_bit + passes - 1) / passes;
   std::vector<int32_t> scratch(passes == 1 ? 0 : 2 * size);
-  const int32_t *from_keys = keys.data, *from_indices = nullptr;
+  const int32_t *from_keys = call.keys.data, *from_indices = nullptr;
   for (int pass = 0; pass < passes; pass++) {
     // The two alternate such that the last pass writes the result.
     const bool last = (passes - pass) % 2 == 1;
-    int32_t* to_keys = last ? sorted : scratch.data();
-    int32_t* to_indices = last ? permutation : scratch.data() + size;
+    int32_t* to_keys = last ? call.sorted : scratch.data();
+    int32_t* to_indices = last ? call.permutation : scratch.data() + size;
     const int shift = pass * width;
     sort_by_digit(size, shift, std::min(width, end_bit - shift), from_keys, from_indices, to_keys,
                   to_indices);
@@ -65,73 +55,34 @@ void sort(Context& context, const SortAttrs& attrs) {
   }
 }
 
-// ---- Histogram: x [N] or [batch, N] -> counts [max] or [batch, max].
-
-struct HistogramAttrs {
-  int64_t max;
-  explicit HistogramAttrs(Attributes& attrs) : max(attrs.integer("max")) {}
-};
-
-/// Of a vector or a batch of vectors: how many, and of what size.
-struct Vectors {
-  int64_t batch, size;
-  Vectors(Context& context, const Shape& shape, const char* name) {
-    context.require(shape.size() == 1 || shape.size() == 2,
-                    std::string(name) + " must have rank 1 or 2, got " + text_of(shape));
-    batch = shape.size() == 1 ? 1 : shape[0];
-    size = shape.back();
-  }
-};
-
-/// The shape with another last axis.
-Shape with_last(Shape shape, int64_t size) {
-  shape.back() = size;
-  return shape;
-}
+// ---- Histogram.
 
 void histogram(Context& context, const HistogramAttrs& attrs) {
-  const Input<int32_t> x = context.ints(0, "x");
-  const Vectors vectors(context, x.shape, "x");
-  int32_t* out = context.output_ints(0, with_last(x.shape, attrs.max));
-  std::memset(out, 0, vectors.batch * attrs.max * sizeof(int32_t));
-  for (int64_t i = 0; i < x.size(); i++) {
-    const int32_t value = x.data[i];
-    if (value >= 0 && value < attrs.max) out[i / vectors.size * attrs.max + value]++;
+  const HistogramCall call(context, attrs);
+  std::memset(call.counts, 0, call.vectors.batch * attrs.max * sizeof(int32_t));
+  for (int64_t i = 0; i < call.x.size(); i++) {
+    const int32_t value = call.x.data[i];
+    if (value >= 0 && value < attrs.max) call.counts[i / call.vectors.size * attrs.max + value]++;
   }
 }
 
-// ---- Cumsum: x [N] or [batch, N] -> sums along the last axis.
-
-struct CumsumAttrs {
-  bool exclusive;
-  explicit CumsumAttrs(Attributes& attrs) : exclusive(attrs.boolean("exclusive")) {}
-};
+// ---- Cumsum.
 
 void cumsum(Context& context, const CumsumAttrs& attrs) {
-  const Input<int32_t> x = context.ints(0, "x");
-  const Vectors vectors(context, x.shape, "x");
-  int32_t* out = context.output_ints(0, x.shape);
-  for (int64_t begin = 0; begin < x.size(); begin += vectors.size) {
+  const CumsumCall call(context, attrs);
+  const int64_t size = call.vectors.size;
+  for (int64_t begin = 0; begin < call.x.size(); begin += size) {
     // Unsigned, so that an overflow wraps around, as it does in an Int32Array.
     uint32_t sum = 0;
-    for (int64_t i = begin; i < begin + vectors.size; i++) {
+    for (int64_t i = begin; i < begin + size; i++) {
       const uint32_t before = sum;
-      sum += static_cast<uint32_t>(x.data[i]);
-      out[i] = static_cast<int32_t>(attrs.exclusive ? before : sum);
+      sum += static_cast<uint32_t>(call.x.data[i]);
+      call.sums[i] = static_cast<int32_t>(attrs.exclusive ? before : sum);
     }
   }
 }
 
 // ---- RoundUp, PaddedBins.
-
-struct RoundUpAttrs {
-  int64_t multiple;
-  explicit RoundUpAttrs(Attributes& attrs) : multiple(attrs.integer("multiple")) {
-    if (multiple < 1) {
-      throw InvalidInput("multiple must be at least 1, got " + std::to_string(multiple));
-    }
-  }
-};
 
 /// The least multiple that is not below the value.
 int64_t round_up_value(int64_t value, int64_t multiple) {
@@ -140,38 +91,22 @@ int64_t round_up_value(int64_t value, int64_t multiple) {
 }
 
 void round_up(Context& context, const RoundUpAttrs& attrs) {
-  const Input<int32_t> x = context.ints(0, "x");
-  int32_t* out = context.output_ints(0, x.shape);
-  for (int64_t i = 0; i < x.size(); i++) {
-    out[i] = static_cast<int32_t>(round_up_value(x.data[i], attrs.multiple));
+  const RoundUpCall call(context, attrs);
+  for (int64_t i = 0; i < call.x.size(); i++) {
+    call.y[i] = static_cast<int32_t>(round_up_value(call.x.data[i], attrs.multiple));
   }
 }
-
-struct PaddedBinsAttrs {
-  int64_t block_size;
-  explicit PaddedBinsAttrs(Attributes& attrs) : block_size(attrs.integer("blockSize")) {
-    if (block_size < 1) {
-      throw InvalidInput("blockSize must be at least 1, got " + std::to_string(block_size));
-    }
-  }
-};
 
 void padded_bins(Context& context, const PaddedBinsAttrs& attrs) {
-  const Input<int32_t> counts = context.ints(0, "tokensPerExpert", {-1});
-  int32_t* out = context.output_ints(0, counts.shape);
+  const PaddedBinsCall call(context, attrs);
   int64_t end = 0;
-  for (int64_t expert = 0; expert < counts.size(); expert++) {
-    end += round_up_value(counts.data[expert], attrs.block_size);
-    out[expert] = static_cast<int32_t>(end);
+  for (int64_t expert = 0; expert < call.counts.size(); expert++) {
+    end += round_up_value(call.counts.data[expert], attrs.block_size);
+    call.bins[expert] = static_cast<int32_t>(end);
   }
 }
 
-// ---- Replicate: x [E] or [batch, E], bins [E] -> element i repeated up to bins[i].
-
-struct ReplicateAttrs {
-  int64_t num_outputs;
-  explicit ReplicateAttrs(Attributes& attrs) : num_outputs(attrs.integer("numOutputs")) {}
-};
+// ---- Replicate and its gradient.
 
 /// Calls f(bin, begin, end) for every bin that is not empty, within 0 .. size.
 template <typename F>
@@ -185,32 +120,28 @@ void for_each_bin(const Input<int32_t>& bins, int64_t size, F f) {
 }
 
 void replicate(Context& context, const ReplicateAttrs& attrs) {
-  TF_DataType type;
-  const Input<int32_t> x = context.words(0, "x", &type);
-  const Vectors vectors(context, x.shape, "x");
-  const Input<int32_t> bins = context.ints(1, "bins", {vectors.size});
-  int32_t* out = context.output_words(0, with_last(x.shape, attrs.num_outputs), type);
-  std::memset(out, 0, vectors.batch * attrs.num_outputs * sizeof(int32_t));
+  const ReplicateCall call(context, attrs);
+  const Vectors& vectors = call.vectors;
+  std::memset(call.y, 0, vectors.batch * attrs.num_outputs * sizeof(int32_t));
   for (int64_t row = 0; row < vectors.batch; row++) {
-    int32_t* line = out + row * attrs.num_outputs;
-    for_each_bin(bins, attrs.num_outputs, [&](int64_t bin, int64_t begin, int64_t end) {
-      std::fill(line + begin, line + end, x.data[row * vectors.size + bin]);
+    int32_t* line = call.y + row * attrs.num_outputs;
+    for_each_bin(call.bins, attrs.num_outputs, [&](int64_t bin, int64_t begin, int64_t end) {
+      std::fill(line + begin, line + end, call.x.data[row * vectors.size + bin]);
     });
   }
 }
 
-void replicate_grad(Context& context, const NoAttrs&) {
-  const Input<float> dy = context.floats(0, "dy");
-  const Vectors vectors(context, dy.shape, "dy");
-  const Input<int32_t> bins = context.ints(1, "bins", {-1});
-  float* out = context.output_floats(0, with_last(dy.shape, bins.size()));
-  std::fill(out, out + vectors.batch * bins.size(), 0.0f);
+void replicate_grad(Context& context, const NoAttrs& attrs) {
+  const ReplicateGradCall call(context, attrs);
+  const Vectors& vectors = call.vectors;
+  const int64_t num_bins = call.bins.size();
+  std::fill(call.dx, call.dx + vectors.batch * num_bins, 0.0f);
   for (int64_t row = 0; row < vectors.batch; row++) {
-    const float* line = dy.data + row * vectors.size;
-    for_each_bin(bins, vectors.size, [&](int64_t bin, int64_t begin, int64_t end) {
+    const float* line = call.dy.data + row * vectors.size;
+    for_each_bin(call.bins, vectors.size, [&](int64_t bin, int64_t begin, int64_t end) {
       double sum = 0;
       for (int64_t i = begin; i < end; i++) sum += line[i];
-      out[row * bins.size() + bin] = static_cast<float>(sum);
+      call.dx[row * num_bins + bin] = static_cast<float>(sum);
     });
   }
 }

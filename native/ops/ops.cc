@@ -36,11 +36,13 @@ struct OpDefinition {
 };
 
 const std::vector<const char*> kPermutationAttrs = {"layout: string", "topK: int", "numRows: int"};
+/// How a product multiplies float32 matrices, where the device has a choice.
+constexpr const char* kPrecision = "precision: {'float32', 'tf32', 'bfloat16'} = 'float32'";
 const std::vector<const char*> kSparseSize = {"sparseRows: int", "sparseColumns: int",
                                               "blockSize: int"};
 const std::vector<const char*> kSparseProduct = {"sparseRows: int", "sparseColumns: int",
                                                  "blockSize: int", "transposeA: bool",
-                                                 "transposeB: bool"};
+                                                 "transposeB: bool", kPrecision};
 
 std::vector<OpDefinition> definitions() {
   return {
@@ -77,12 +79,16 @@ std::vector<OpDefinition> definitions() {
 
       // Products.
       {"GroupedMatMul", {"a: float", "b: float", "bins: int32"}, {"product: float"},
-       {"transposeA: bool", "transposeB: bool"}, unknown_shape},
+       {"transposeA: bool", "transposeB: bool", kPrecision}, unknown_shape},
       {"Sdd", {"a: float", "b: float", "row_indices: int32", "column_indices: int32"},
        {"values: float"}, kSparseProduct, unknown_shape},
-      {"Dsd", {"values: float", "b: float", "row_indices: int32", "column_indices: int32"},
+      {"Dsd",
+       {"values: float", "b: float", "row_indices: int32", "column_indices: int32", "offsets: int32",
+        "column_indices_t: int32", "offsets_t: int32", "block_offsets_t: int32"},
        {"product: float"}, kSparseProduct, unknown_shape},
-      {"Dds", {"a: float", "values: float", "row_indices: int32", "column_indices: int32"},
+      {"Dds",
+       {"a: float", "values: float", "row_indices: int32", "column_indices: int32", "offsets: int32",
+        "column_indices_t: int32", "offsets_t: int32", "block_offsets_t: int32"},
        {"product: float"}, kSparseProduct, unknown_shape},
 
       // The index of a block-sparse matrix.

@@ -7,6 +7,7 @@ import type {Precision} from '../../src/kernel_names';
 export type TestFiles = Record<string, () => Promise<unknown>>;
 
 interface Options {
+  backend: 'tensorflow' | 'webgpu';
   filter?: RegExp;
   files?: RegExp;
   precision: Precision;
@@ -23,8 +24,8 @@ const MESSAGE_LINES = 12;
 export async function main(files: TestFiles) {
   const options = parseOptions();
   Object.assign(process.env, {
-    MEGABLOCKS_WEBGPU: 'found',
-    MEGABLOCKS_BACKENDS: 'webgpu',
+    [`MEGABLOCKS_${options.backend.toUpperCase()}`]: 'found',
+    MEGABLOCKS_BACKENDS: options.backend,
     MEGABLOCKS_PRECISION: options.precision,
     MEGABLOCKS_SOFTWARE: options.software ? 'allowed' : 'refused',
     MEGABLOCKS_BOUNDS_CHECKS: options.boundsChecks ? 'on' : 'off',
@@ -33,7 +34,7 @@ export async function main(files: TestFiles) {
   });
   let code = 1;
   try {
-    await describeGpu(options);
+    await (options.backend === 'webgpu' ? setupDawn(options) : setupTensorFlow(options));
     const {passed, failed, skipped} = await runFiles(files, options);
     console.log(`tests: ${passed} passed, ${failed} failed, ${skipped} skipped`);
     // Where nothing matches, nothing was tested.
@@ -50,6 +51,11 @@ function parseOptions(): Options {
     .name('kernels.mjs')
     .description(
       'Runs the tests on the GPU of this machine; the current directory is the checkout.',
+    )
+    .addOption(
+      new Option('--backend <backend>', 'what runs the kernels')
+        .choices(['webgpu', 'tensorflow'])
+        .default('webgpu'),
     )
     .option('--filter <regex>', 'only the tests whose titles match', regex)
     .option('--files <regex>', 'only the test files whose names match', regex)
@@ -82,7 +88,7 @@ function count(text: string): number {
 }
 
 /** Says what there is, refuses what was not asked for, and leaves Dawn where every test finds it. */
-async function describeGpu({precision, boundsChecks, software}: Options) {
+async function setupDawn({precision, boundsChecks, software}: Options) {
   const setup = await setupWebGPU({precision, boundsChecks, allowSoftware: software});
   console.log(
     `${setup.adapter} (${setup.vendor}), ${setup.precision}: ${setup.features.join(' ')}`,
@@ -93,6 +99,19 @@ async function describeGpu({precision, boundsChecks, software}: Options) {
   Object.defineProperty(navigator, 'gpu', {value: gpu, configurable: true});
   if (setup.precision !== precision && !software) {
     throw new Error(`this GPU multiplies in ${setup.precision}, not in ${precision}`);
+  }
+}
+
+/** Says what there is, and refuses a TensorFlow that computes on the CPU. */
+async function setupTensorFlow({software}: Options) {
+  // TensorFlow's own products would multiply in TF32, and the tests expect float32.
+  process.env.NVIDIA_TF32_OVERRIDE = '0';
+  const {tensorflow} = await import('../../src/tensorflow');
+  console.log(JSON.stringify(tensorflow));
+  if (!tensorflow.devices.includes('GPU') && !software) {
+    throw new Error(
+      `TensorFlow uses no GPU: ${tensorflow.cuda?.problem ?? 'the ops have no CUDA'}`,
+    );
   }
 }
 

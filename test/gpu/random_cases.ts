@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
-import {describeEachBackend} from '../backends';
+import {type BackendName, describeEachBackend} from '../backends';
 import {random} from '../random';
 import {randomInts} from '../routing';
 import {toleranceFloor} from '../settings';
 
-// Random cases that webgpu and cpu compute alike: the same numbers go in, and what comes out is compared.
+// Random cases that a GPU and cpu compute alike: the same numbers go in, and what comes out is compared.
 
 /** What a case computes, by name. */
 export type Results = Record<string, tf.Tensor>;
@@ -101,28 +101,36 @@ export function valueAndGradients(
 export function family(
   name: string,
   make: (choose: Choices) => RandomCase,
-  {special = [], hooks}: {special?: readonly RandomCase[]; hooks?: () => void} = {},
+  {
+    special = [],
+    hooks,
+    backends = ['tensorflow', 'webgpu'],
+  }: {
+    special?: readonly RandomCase[];
+    hooks?: () => void;
+    backends?: readonly BackendName[];
+  } = {},
 ) {
   const seedOfName = [...name].reduce((seed, letter) => 31 * seed + letter.charCodeAt(0), SEED);
   const cases = Array.from({length: CASES}, (_, i) => make(new Choices(seedOfName + 104729 * i)));
   describeEachBackend(
     `random shapes of ${name}`,
-    () => {
+    (backendName) => {
       // Leaks are not what is looked for, and tfjs takes what is saved for the backward pass for one.
       beforeAll(() => tf.env().set('IS_TEST', false));
       hooks?.();
       [...special, ...cases].forEach((one, i) =>
-        test(`${i} ${JSON.stringify(one.sizes)}`, () => expectAsOnCpu(one)),
+        test(`${i} ${JSON.stringify(one.sizes)}`, () => expectAsOnCpu(one, backendName)),
       );
     },
-    ['webgpu'],
+    backends,
   );
 }
 
-async function expectAsOnCpu(one: RandomCase) {
+async function expectAsOnCpu(one: RandomCase, backendName: BackendName) {
   const {run} = one;
   const wanted = await computeOn('cpu', run);
-  const got = await computeOn('webgpu', run);
+  const got = await computeOn(backendName, run);
   expect(Object.keys(got)).toEqual(Object.keys(wanted));
   for (const [name, {shape, dtype, values}] of Object.entries(got)) {
     const reference = wanted[name];
@@ -136,6 +144,7 @@ async function expectAsOnCpu(one: RandomCase) {
 type Values = Float32Array | Int32Array | Uint8Array;
 
 async function computeOn(backendName: string, run: () => Results) {
+  const before = tf.getBackend();
   await tf.setBackend(backendName);
   try {
     const results = tf.tidy(() => {
@@ -154,7 +163,7 @@ async function computeOn(backendName: string, run: () => Results) {
     tf.dispose(results);
     return read;
   } finally {
-    await tf.setBackend('webgpu');
+    await tf.setBackend(before);
   }
 }
 

@@ -654,6 +654,7 @@ const MANY = {batch: [70000], batchA: [70000], batchB: [70000]};
 
 family('matMul', (choose) => denseCase(chooseDenseSizes(choose)), {
   hooks: withFastMatMul,
+  backends: ['webgpu'],
   special: [
     denseCase({...PLAIN, ...MANY, rows: 3, depth: 4, columns: 5}),
     denseCase({...PLAIN, rows: 5, depth: 70000, columns: 7}),
@@ -691,7 +692,7 @@ family(
       }),
     };
   },
-  {hooks: withFastMatMul},
+  {hooks: withFastMatMul, backends: ['webgpu']},
 );
 
 // What transformers need.
@@ -731,6 +732,7 @@ const columnSumsCase = (rows: number, size: number): RandomCase => ({
 family('sums over leading axes', (choose) => columnSumsCase(choose.size(3000), choose.size(600)), {
   special: [columnSumsCase(200000, 3), columnSumsCase(3, 100000)],
   hooks: withFastMatMul,
+  backends: ['webgpu'],
 });
 
 family('globalNorm', (choose) => {
@@ -930,5 +932,5 @@ family(
       },
     });
   },
-  {hooks: withFastMatMul},
+  {hooks: withFastMatMul, backends: ['webgpu']},
 );

@@ -29,11 +29,6 @@ class SparseIndex(ctypes.Structure):
     ]
 
 
-class AdamWFactors(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_float) for name in
-                ("step_size", "decay", "second_moment_scale", "beta1", "beta2", "epsilon")]
-
-
 def _as_argument(value):
     if value is None:
         return c_void_p(None)

@@ -6,5 +6,6 @@ export const groupedMatMulConfig = tensorflowKernel<GroupedMatMulInputs, Grouped
   {
     inputs: ['a', 'b', 'bins'],
     attrs: {transposeA: 'bool', transposeB: 'bool'},
+    multiplies: true,
   },
 );

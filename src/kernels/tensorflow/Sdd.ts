@@ -5,4 +5,5 @@ import {tensorflowKernel} from './tensorflow_util';
 export const sddConfig = tensorflowKernel<SddInputs, SparseAttrs>(Sdd, {
   inputs: ['a', 'b', 'rowIndices', 'columnIndices'],
   attrs: SPARSE_PRODUCT_ATTRS,
+  multiplies: true,
 });

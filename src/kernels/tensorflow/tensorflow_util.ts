@@ -1,5 +1,7 @@
 import type {KernelConfig, TensorInfo, TypedArray} from '@tensorflow/tfjs-core';
 import {kernelConfig} from '../../kernel';
+import type {Precision} from '../../kernel_names';
+import {tensorflowPrecision} from './precision';
 
 // The kernels of this backend are TensorFlow ops of the same names, in native/. So a kernel here is the
 // order in which its op takes the inputs, and the types of its attributes.
@@ -30,6 +32,8 @@ export interface OpCall<Inputs, Attrs> {
   /** In the op's order; one that is not given is left out. */
   inputs: (string & keyof Inputs)[];
   attrs?: Partial<Record<string & keyof Attrs, keyof typeof ATTRIBUTE_TYPES>>;
+  /** Whether it is a product, which can multiply in several precisions. */
+  multiplies?: boolean;
   /** Default 1. */
   numOutputs?: number;
 }
@@ -46,15 +50,23 @@ export function tensorflowKernel<Inputs extends object, Attrs extends object>(
       const given = call.inputs.map((name) => inputs[name] as TensorInfo | undefined);
       const outputs = backend.executeMultipleOutputs(
         kernelName,
-        Object.entries(call.attrs ?? {}).map(([name, type]) => ({
-          name,
-          type: backend.binding[ATTRIBUTE_TYPES[type as keyof typeof ATTRIBUTE_TYPES]],
-          value: attrs[name as keyof Attrs],
-        })),
+        [
+          ...Object.entries(call.attrs ?? {}).map(([name, type]) => ({
+            name,
+            type: backend.binding[ATTRIBUTE_TYPES[type as keyof typeof ATTRIBUTE_TYPES]],
+            value: attrs[name as keyof Attrs] as unknown,
+          })),
+          ...(call.multiplies ? [precisionAttribute(attrs, backend)] : []),
+        ],
         given.filter((input) => input != null),
         call.numOutputs ?? 1,
       );
       return call.numOutputs == null ? outputs[0] : outputs;
     },
   );
+}
+
+function precisionAttribute(attrs: {precision?: Precision}, backend: TensorFlowBackend) {
+  const type = backend.binding[ATTRIBUTE_TYPES.string];
+  return {name: 'precision', type, value: tensorflowPrecision(attrs.precision)};
 }
