@@ -296,7 +296,7 @@ test('every launcher that a kernel calls is declared and defined', () => {
   const calls = readdirSync(kernels).flatMap((name) =>
     [...readFileSync(join(kernels, name), 'utf8').matchAll(called)].map(([, name]) => name),
   );
-  expect([...declared].filter((name) => !calls.includes(name))).toEqual([]);
+  expect(calls.filter((name) => !declared.has(name))).toEqual([]);
 });
 
 test('without tfjs-node, or with ops that do not load, an error says so', () => {
