@@ -265,10 +265,7 @@ describeEachBackend('all contenders compute the same:', () => {
   ];
 
   function named<T extends unknown[]>(...sizes: T) {
-    return (work: (...sizes: T) => Work): [string, () => Work] => [
-      work.name,
-      () => work(...sizes),
-    ];
+    return (work: (...sizes: T) => Work): [string, () => Work] => [work.name, () => work(...sizes)];
   }
 
   test.each(works)('%s', (_, makeWork) => {

@@ -144,9 +144,10 @@ describeEachBackend('checkpoints', () => {
 
   it('are written while training goes on, with the values of their moment', async () => {
     const model = compiled();
+    await losses(model, 1);
     const weights = model.getWeights().map((weight) => weight.clone());
     const {saved} = await checkpoints().startSaving(model, {step: 1, samples});
-    model.setWeights(weights.map((weight) => tf.zerosLike(weight)));
+    await losses(model, 1);
     expect(await saved).toBe(true);
     const other = compiled(2);
     await checkpoints().restore(other);
@@ -165,14 +166,14 @@ describeEachBackend('checkpoints', () => {
 
     it('restore the weights, the optimizer and the state, to the bit', async () => {
       const model = compiled();
-      await losses(model, 5);
+      await losses(model, 2);
       const store = checkpoints(config, SHARDED);
       expect(await store.save(model, {step: 2, samples})).toBe(true);
-      const expected = await losses(model, 5);
+      const expected = await losses(model, 2);
       const other = compiled(2);
       // How large the files may be is of those to come.
       expect(await checkpoints().restore(other)).toEqual({step: 2, samples});
-      expect(await losses(other, 5)).toEqual(expected);
+      expect(await losses(other, 2)).toEqual(expected);
     });
 
     it('have the index of the convention, and at most the bytes that are asked for', async () => {
