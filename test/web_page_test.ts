@@ -133,6 +133,23 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     expect(visit.errors).toEqual([]);
   });
 
+  test('says what it computes on, and why', async () => {
+    visit = await site.visit();
+    const {page} = visit;
+    const reason = page.getByRole('status').filter({hasText: 'WebAssembly'});
+    // The GPU of the tests is software, and so not what is fastest.
+    expect(await reason.innerText()).toBe(
+      'WebAssembly, which is in every browser. ' +
+        'WebGPU: google swiftshader is software, which is slower. ' +
+        'WebGL: SwiftShader Device is software, which is slower.',
+    );
+    await visit.select('Computed on', 'webgl');
+    await page
+      .getByRole('status')
+      .filter({hasText: /^Chosen by you on .*SwiftShader/})
+      .waitFor();
+  });
+
   test('says why a text cannot be trained on', async () => {
     visit = await site.visit();
     const {page} = visit;

@@ -85,8 +85,11 @@ function findWebGL(): Finding {
   }
   const info = gl.getExtension('WEBGL_debug_renderer_info');
   const renderer = String(gl.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
-  // 'ANGLE (vendor, device (version), driver)'
-  const device = /^ANGLE \([^,]*, ([^,(]+)/.exec(renderer)?.[1].trim() ?? renderer;
+  // 'ANGLE (vendor, device (version), driver)', with what is below before the device on Vulkan and Metal.
+  const device =
+    /^ANGLE \([^,]*, (?:Vulkan [\d.]+ \(|ANGLE Metal Renderer: )?([^,(]+)/
+      .exec(renderer)?.[1]
+      .trim() ?? renderer;
   const canRender = gl.getExtension('EXT_color_buffer_float') != null;
   // A browser has few contexts to give.
   gl.getExtension('WEBGL_lose_context')?.loseContext();
