@@ -93,6 +93,16 @@ describe('a data set', () => {
     expect(open(join(folder, 'none')).numDocuments).toBe(0);
   });
 
+  it('that is large is looked at in stretches', () => {
+    const writer = IndexedDatasetWriter.create(join(folder, 'data'), 'uint16');
+    const stretch = 2 ** 16;
+    [5, 9, 3, 7].forEach((id) => writer.add([new Int32Array(stretch).fill(id)]));
+    writer.finish();
+    const dataset = open(join(folder, 'data'));
+    expect(dataset.idRange()).toEqual({min: 3, max: 9});
+    expect(dataset.idRange(2 * stretch)).toEqual({min: 3, max: 5});
+  });
+
   it('far larger than memory is read where it lies', () => {
     // The .bin has no blocks on the disk: it is a hole of 64 GiB, and reads as zeros.
     const prefix = join(folder, 'large');

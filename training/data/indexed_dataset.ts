@@ -119,13 +119,15 @@ export class IndexedDataset implements SequenceSource {
   /**
    * The least and the largest id of all sequences, from one pass over the .bin.
    *
+   * @param maxTokens Where there are more, about so many are looked at, in stretches that are evenly spread.
    * @returns Infinity and -Infinity where there is none.
    */
-  idRange(): {min: number; max: number} {
+  idRange(maxTokens = Infinity): {min: number; max: number} {
     let min = Infinity;
     let max = -Infinity;
     const window = makeTokenArray(this.dtype, 2 ** 16);
-    for (let begin = 0; begin < this.numTokens; begin += window.length) {
+    const stride = window.length * Math.max(1, Math.ceil(this.numTokens / maxTokens));
+    for (let begin = 0; begin < this.numTokens; begin += stride) {
       const ids = window.subarray(0, Math.min(window.length, this.numTokens - begin));
       this.bin.read(bytesOf(ids), begin * this.itemBytes);
       const values = ids instanceof BigInt64Array ? Float64Array.from(ids, Number) : ids;
