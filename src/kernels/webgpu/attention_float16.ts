@@ -141,7 +141,7 @@ export class HalfAttention {
         ${this.declareSums('y')}
         for (var columnBegin = 0u; columnBegin < columnEnd; columnBegin += ${this.columns}u) {
           ${this.stage([KEYS, VALUES])}
-          ${this.product('s', 'query', 0)}
+          ${this.product('query', 0)}
           ${this.eachVector(
             (i) => `
             halves[${i}] = toHalves(exp4(${this.maskedScore(i)} - largest) * ${2 ** TARGET_EXPONENT}.0);`,
@@ -198,10 +198,10 @@ export class HalfAttention {
         let ofRow = statistics[head * uniforms.length + min(row, uniforms.length - 1u)];
         for (var columnBegin = 0u; columnBegin < columnEnd; columnBegin += ${this.columns}u) {
           ${this.stage([KEYS, VALUES])}
-          ${this.product('s', 'query', 0)}
+          ${this.product('query', 0)}
           ${this.eachVector((i) => `p[${i}] = exp4(${this.maskedScore(i)} - ofRow.x);`)}
           workgroupBarrier();
-          ${this.product('dp', 'dy', 1)}
+          ${this.product('dy', 1)}
           ${this.eachVector(
             (i) => `
             let dp = unscale(${this.score(i)}, exponentDy, exponentQkv);
@@ -239,7 +239,7 @@ export class HalfAttention {
               statistics[head * uniforms.length + min(columnBegin + i, uniforms.length - 1u)];
           }
           ${this.stage([QUERIES, OUTPUT_GRADS])}
-          ${this.product('s', 'key', 0)}
+          ${this.product('key', 0)}
           ${this.eachVector(
             (i) => `
             let exponent =
@@ -252,7 +252,7 @@ export class HalfAttention {
           )}
           ${this.writeHalves()}
           ${this.accumulate('dv', 1)}
-          ${this.product('dp', 'value', 1)}
+          ${this.product('value', 1)}
           ${this.eachVector(
             (i) => `
             let dp = unscale(${this.score(i)}, exponentDy, exponentQkv);
@@ -404,24 +404,24 @@ export class HalfAttention {
   }
 
   /** Leaves the products of the own rows NAME with the rows of a panel where `score` reads them. */
-  private product(result: string, own: string, panel: number): string {
+  private product(own: string, panel: number): string {
     const {unit, features, columns, panelSize, panelStride, scoreStride} = this;
     const right = `subgroup_matrix_right<f16, ${unit.columns}, ${unit.depth}>`;
     return `
       ${unroll(columns / unit.columns, (j) => {
-        const sum = `${result}_${j}`;
         const at = (k: number) =>
           `${panel * panelSize + j * unit.columns * panelStride + (k * unit.depth) / 4}u`;
+        const depths = features / unit.depth;
+        // A variable of this type in a loop is not zero again in its second turn (Dawn of webgpu 0.6.2).
         return `{
-          var ${sum} : subgroup_matrix_result<f32, ${unit.columns}, ${unit.rows}>;
           ${unroll(
-            features / unit.depth,
-            (k) => `${sum} = subgroupMatrixMultiplyAccumulate(
+            depths,
+            (k) => `let sum_${k} = subgroupMatrixMultiplyAccumulate(
               ${own}_${k},
               subgroupMatrixLoad<${right}, col_major>(&memory, ${at(k)}, ${panelStride}u),
-              ${sum});`,
+              ${k === 0 ? `subgroup_matrix_result<f32, ${unit.columns}, ${unit.rows}>()` : `sum_${k - 1}`});`,
           )}
-          subgroupMatrixStore<row_major>(&memory, scoresBegin + ${(j * unit.columns) / 2}u, ${sum}, ${scoreStride}u);
+          subgroupMatrixStore<row_major>(&memory, scoresBegin + ${(j * unit.columns) / 2}u, sum_${depths - 1}, ${scoreStride}u);
         }`;
       })}
       workgroupBarrier();`;
@@ -505,7 +505,7 @@ export class HalfAttention {
       ${withDelta('var delta = 0f;')}
       for (var columnBegin = 0u; columnBegin < columnEnd; columnBegin += ${this.columns}u) {
         ${this.stage(dy == null ? [KEYS] : [KEYS, VALUES])}
-        ${this.product('s', 'query', 0)}
+        ${this.product('query', 0)}
         var most = vec4f(largest);
         ${this.eachVector(
           (i) => `
@@ -519,7 +519,7 @@ export class HalfAttention {
         ${withDelta(`
           delta *= decay;
           workgroupBarrier();
-          ${this.product('dp', dy!, 1)}`)}
+          ${this.product(dy!, 1)}`)}
         ${this.eachVector(
           (i) => `
           let relative = exp4(p[${i}] - largest);
