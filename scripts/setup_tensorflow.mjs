@@ -75,7 +75,11 @@ export function setupTensorFlow({gpu = false} = {}) {
 /** Whether tfjs-node has this libtensorflow. */
 function uses(folder, libtensorflow) {
   const library = join(folder, 'deps/lib/libtensorflow.so');
-  return existsSync(library) && dirname(realpathSync(library)) === libtensorflow;
+  return (
+    existsSync(library) &&
+    existsSync(libtensorflow) &&
+    dirname(realpathSync(library)) === realpathSync(libtensorflow)
+  );
 }
 
 /** Takes libtensorflow and its headers out of the Python package. */
