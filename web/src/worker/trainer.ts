@@ -21,6 +21,10 @@ import {StepGap} from './step_gap';
 import type {TokenChoices, TrainingEvents, TrainingOutcome, WritingOptions} from './trainer_api';
 
 const EVALUATION_BATCHES = 4;
+/** How long after a failure the loss of a GPU may be told. */
+const MILLISECONDS_UNTIL_LOST = 1000;
+
+const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** What the page asks of its worker. It computes one run at a time, and keeps its model at hand. */
 export class Trainer {
@@ -67,7 +71,13 @@ export class Trainer {
               return NO_PROGRESS;
             },
           });
-          const {step, saved} = await Promise.race([training, whenBackendIsLost()]);
+          const lost = whenBackendIsLost();
+          const outcome = training.catch(async (error: unknown) => {
+            // A GPU that is lost fails what waits for it, and may say only then that it is lost.
+            await Promise.race([lost, wait(MILLISECONDS_UNTIL_LOST)]);
+            throw error;
+          });
+          const {step, saved} = await Promise.race([outcome, lost]);
           return {step, saved: (await files.flush()) && saved};
         } finally {
           sender.flush();
