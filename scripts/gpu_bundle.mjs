@@ -15,6 +15,21 @@ const require = createRequireOfBundle(import.meta.url);
 const __dirname = joinOfBundle(process.cwd(), 'test');
 `;
 
+/** The addon, by the checkout that is the current directory, and only once it is asked for. */
+const lazyAddon = {
+  name: 'lazy-addon',
+  setup({onResolve, onLoad}) {
+    onResolve({filter: /^tfjs-megablocks\/native$/}, ({path}) => ({path, namespace: 'addon'}));
+    onLoad({filter: /./, namespace: 'addon'}, ({path}) => ({
+      contents: `
+        import {createRequire} from 'node:module';
+        import {join} from 'node:path';
+        const requireOfCheckout = createRequire(join(process.cwd(), 'package.json'));
+        export const loadNative = (...args) => requireOfCheckout('${path}').loadNative(...args);`,
+    }));
+  },
+};
+
 /**
  * Bundles the code of an entry point, with paths from the project's root, into dist/gpu/<name>. With
  * `--run` as the first argument of this process it is run on the GPU of this machine, with the others.
@@ -29,7 +44,8 @@ export async function bundleForGpu(name, contents) {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    external: ['webgpu', 'tfjs-megablocks/native'],
+    external: ['webgpu'],
+    plugins: [lazyAddon],
     // tfjs' packages say that importing them has no effect; it registers a backend.
     ignoreAnnotations: true,
     banner: {js: BANNER},
