@@ -5,11 +5,12 @@ import type {Row} from './products';
 
 /** What is shown together, by the names of the rows. */
 const GROUPS: [RegExp, string][] = [
-  [/matMul/, 'Dense product'],
+  [/^\w+ matMul/, 'Dense product'],
   [/grouped/, 'Grouped products'],
   [/ (sdd|dsd|dds)/, 'Block-sparse products'],
-  [/copy|gather|scatter/, 'Permutation'],
+  [/^(copy|gather|scatter)/, 'Permutation'],
   [/dMoE forward and|dense forward/, 'Feed-forward, forward and backward'],
+  [/^[a-z]\w+(, .*)?: (?!sort)/i, 'What a transformer needs besides'],
   [/step/, 'Training step of a language model'],
 ];
 
