@@ -21,9 +21,10 @@ __global__ void zero_rest_kernel(
 using namespace megablocks;
 
 size_t megablocks_grouped_mat_mul_workspace(
-    int precision, int64_t rows, int64_t k, int64_t n, int32_t num_experts, bool transpose_a, bool) {
+    int precision, int64_t rows, int64_t k, int64_t n, int32_t num_experts, bool transpose_a,
+    bool transpose_b) {
   if (precision != kMegaBlocksBfloat16 || !hopper_supports(k, n)) return 0;
-  return hopper_grouped_workspace(rows * k, transpose_a ? rows * n : num_experts * k * n);
+  return hopper_grouped_workspace(rows, k, n, num_experts, transpose_a, transpose_b);
 }
 
 cudaError_t megablocks_grouped_mat_mul(
@@ -31,17 +32,17 @@ cudaError_t megablocks_grouped_mat_mul(
     int64_t n, int32_t num_experts, bool transpose_a, bool transpose_b, float* out, void* workspace,
     size_t workspace_size, cudaStream_t stream) {
   if (rows < 0 || k < 0 || n < 0 || num_experts < 0) return cudaErrorInvalidValue;
-  if (!transpose_a && rows * n > 0) {
-    // Few blocks: most often there is nothing beyond the last bin.
-    zero_rest_kernel<<<256, kThreads, 0, stream>>>(bins, num_experts, rows, n, out);
-    if (cudaError_t e = cudaGetLastError()) return e;
-  }
   const bool aligned = is_aligned(a, k) && is_aligned(b, n) && k % 4 == 0;
   const size_t wanted = megablocks_grouped_mat_mul_workspace(
       precision, rows, k, n, num_experts, transpose_a, transpose_b);
   if (wanted > 0 && workspace_size >= wanted && aligned && is_aligned(out, n)) {
     return hopper_grouped_mat_mul(a, b, bins, rows, k, n, num_experts, transpose_a, transpose_b, out,
                                   workspace, stream);
+  }
+  if (!transpose_a && rows * n > 0) {
+    // Few blocks: most often there is nothing beyond the last bin.
+    zero_rest_kernel<<<256, kThreads, 0, stream>>>(bins, num_experts, rows, n, out);
+    if (cudaError_t e = cudaGetLastError()) return e;
   }
   if (transpose_a) {
     const GroupedTransposedProduct product{a, b, bins, rows, k, n, num_experts, out};

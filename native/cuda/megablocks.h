@@ -151,6 +151,27 @@ cudaError_t megablocks_sparse_to_dense(
 cudaError_t megablocks_dense_to_sparse(
     const float* x, MegaBlocksSparseIndex index, float* values, cudaStream_t stream);
 
+/// The same with what wgmma needs, in bytes as the first three say: without, or on a GPU that is no Hopper, or
+/// for blocks other than 128, mma.sync.
+size_t megablocks_sdd_workspace(
+    int precision, MegaBlocksSparseIndex index, int64_t k, bool transpose_a, bool transpose_b);
+size_t megablocks_dsd_workspace(
+    int precision, MegaBlocksSparseIndex index, int64_t n, bool transpose_a, bool transpose_b);
+size_t megablocks_dds_workspace(
+    int precision, MegaBlocksSparseIndex index, int64_t m, bool transpose_a, bool transpose_b);
+cudaError_t megablocks_sdd_in_workspace(
+    int precision, const float* a, const float* b, MegaBlocksSparseIndex index, int64_t k,
+    bool transpose_a, bool transpose_b, float* values, void* workspace, size_t workspace_size,
+    cudaStream_t stream);
+cudaError_t megablocks_dsd_in_workspace(
+    int precision, const float* values, const float* b, MegaBlocksSparseIndex index, int64_t n,
+    bool transpose_a, bool transpose_b, float* out, void* workspace, size_t workspace_size,
+    cudaStream_t stream);
+cudaError_t megablocks_dds_in_workspace(
+    int precision, const float* a, const float* values, MegaBlocksSparseIndex index, int64_t m,
+    bool transpose_a, bool transpose_b, float* out, void* workspace, size_t workspace_size,
+    cudaStream_t stream);
+
 // ---- What training needs.
 
 enum MegaBlocksActivation {
@@ -165,6 +186,29 @@ cudaError_t megablocks_activation(
 /// f'(x) dy.
 cudaError_t megablocks_activation_grad(
     int activation, const float* x, const float* dy, int64_t size, float* out, cudaStream_t stream);
+
+/// The experts of a dMoE, packed, multiplied in bfloat16 with what is between the products in bfloat16 too:
+/// out[t] = sum over t's copies of weight * (f(x w1') w2), w1 and w2 [E, F, H] of the copy's expert.
+struct MegaBlocksExperts {
+  MegaBlocksPermutation permutation;
+  /// [N], or null for 1.
+  const float* weights;
+  int64_t hidden_size, ffn_hidden_size;
+  int32_t activation;
+};
+/// Whether these sizes and this GPU (Hopper) are for it. Pointers must begin on 16 bytes.
+bool megablocks_experts_supported(const MegaBlocksExperts* experts);
+/// The bytes that the forward pass leaves to the backward pass, and those that each needs besides.
+size_t megablocks_experts_saved(const MegaBlocksExperts* experts);
+size_t megablocks_experts_workspace(const MegaBlocksExperts* experts, bool backward);
+/// x [T, H] -> out [T, H].
+cudaError_t megablocks_experts_forward(
+    const MegaBlocksExperts* experts, const float* x, const float* w1, const float* w2, float* out,
+    void* saved, void* workspace, cudaStream_t stream);
+/// dy [T, H] -> dx [T, H], dw1 and dw2 [E, F, H], dweights [N] (or null: not needed).
+cudaError_t megablocks_experts_backward(
+    const MegaBlocksExperts* experts, const float* dy, const void* saved, float* dx, float* dw1,
+    float* dw2, float* dweights, void* workspace, cudaStream_t stream);
 
 /// What the factors are: src/kernels/shared/AdamW_impl.ts.
 struct MegaBlocksAdamWFactors {

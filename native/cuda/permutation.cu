@@ -90,15 +90,29 @@ template <typename Vector>
 __global__ void scatter_kernel(
     const Vector* x, const float* weights, MegaBlocksPermutation p, int64_t size, const int64_t* rows,
     Vector* out) {
+  // Several loads of a lane at a time, as many as a row of 512 floats has.
+  constexpr int kHeld = 4;
   const int lane = threadIdx.x % kWarp;
   for (int64_t token = warp_index(); token < p.num_copies / p.top_k; token += num_warps()) {
-    for (int64_t i = lane; i < size; i += kWarp) {
-      Vector sum{};
+    for (int64_t begin = lane; begin < size; begin += kHeld * kWarp) {
+      Vector sums[kHeld] = {};
       for (int64_t copy = token * p.top_k; copy < (token + 1) * p.top_k; copy++) {
         const int64_t row = rows[copy];
-        if (row >= 0) sum = sum + (weights == nullptr ? 1 : weights[copy]) * x[row * size + i];
+        if (row < 0) continue;
+        const float weight = weights == nullptr ? 1 : weights[copy];
+        const Vector* from = x + row * size;
+        Vector held[kHeld];
+#pragma unroll
+        for (int i = 0; i < kHeld; i++) {
+          if (begin + i * kWarp < size) held[i] = from[begin + i * kWarp];
+        }
+#pragma unroll
+        for (int i = 0; i < kHeld; i++) sums[i] = sums[i] + weight * held[i];
       }
-      out[token * size + i] = sum;
+#pragma unroll
+      for (int i = 0; i < kHeld; i++) {
+        if (begin + i * kWarp < size) out[token * size + begin + i * kWarp] = sums[i];
+      }
     }
   }
 }

@@ -186,7 +186,7 @@ struct SparseLine {
     return block >= 0 && block < index.num_blocks &&
            (transpose ? is_used(index, inner, line) : is_used(index, line, inner));
   }
-  int64_t lines() const { return (transpose ? index.columns : index.rows) / index.block_size; }
+  __host__ __device__ int64_t lines() const { return (transpose ? index.columns : index.rows) / index.block_size; }
 
  private:
   __device__ const int32_t* offsets() const { return transpose ? index.offsets_t : index.offsets; }

@@ -1,4 +1,5 @@
 // stk's three products of dense and block-sparse matrices, with every transpose.
+#include "hopper_sparse.cuh"
 #include "multiply.cuh"
 
 using namespace megablocks;
@@ -8,12 +9,39 @@ bool is_valid(const MegaBlocksSparseIndex& index) {
   return index.block_size > 0 && index.rows >= 0 && index.columns >= 0 && index.num_blocks >= 0 &&
          index.rows % index.block_size == 0 && index.columns % index.block_size == 0;
 }
+
+/// Whether wgmma multiplies, given the memory.
+bool takes_hopper(int precision, const MegaBlocksSparseIndex& index, int64_t other) {
+  return precision == kMegaBlocksBfloat16 && is_valid(index) && hopper_supports_sparse(index, other);
+}
+bool all_aligned(const float* a, const float* b, const float* out) {
+  return is_aligned(a, 4) && is_aligned(b, 4) && is_aligned(out, 4);
+}
 }  // namespace
 
-cudaError_t megablocks_sdd(
+size_t megablocks_sdd_workspace(
+    int precision, MegaBlocksSparseIndex index, int64_t k, bool transpose_a, bool transpose_b) {
+  return takes_hopper(precision, index, k) ? hopper_sdd_workspace(index, k, transpose_a, transpose_b) : 0;
+}
+size_t megablocks_dsd_workspace(
+    int precision, MegaBlocksSparseIndex index, int64_t n, bool transpose_a, bool transpose_b) {
+  return takes_hopper(precision, index, n) ? hopper_dsd_workspace(index, n, transpose_a, transpose_b) : 0;
+}
+size_t megablocks_dds_workspace(
+    int precision, MegaBlocksSparseIndex index, int64_t m, bool transpose_a, bool transpose_b) {
+  return takes_hopper(precision, index, m) ? hopper_dsd_workspace(index, m, !transpose_b, !transpose_a) : 0;
+}
+
+cudaError_t megablocks_sdd_in_workspace(
     int precision, const float* a, const float* b, MegaBlocksSparseIndex index, int64_t k,
-    bool transpose_a, bool transpose_b, float* values, cudaStream_t stream) {
+    bool transpose_a, bool transpose_b, float* values, void* workspace, size_t workspace_size,
+    cudaStream_t stream) {
   if (!is_valid(index) || k < 0) return cudaErrorInvalidValue;
+  const size_t wanted =
+      workspace_size > 0 ? megablocks_sdd_workspace(precision, index, k, transpose_a, transpose_b) : 0;
+  if (wanted > 0 && workspace_size >= wanted && all_aligned(a, b, values)) {
+    return hopper_sdd(a, b, index, k, transpose_a, transpose_b, values, workspace, stream);
+  }
   const int64_t a_columns = transpose_a ? index.rows : k, b_columns = transpose_b ? k : index.columns;
   const SddProduct product{dense(a, a_columns, transpose_a), dense(b, b_columns, transpose_b), index, k,
                            values};
@@ -21,24 +49,58 @@ cudaError_t megablocks_sdd(
   return multiply(precision, product, aligned, stream);
 }
 
-cudaError_t megablocks_dsd(
+cudaError_t megablocks_dsd_in_workspace(
     int precision, const float* values, const float* b, MegaBlocksSparseIndex index, int64_t n,
-    bool transpose_a, bool transpose_b, float* out, cudaStream_t stream) {
+    bool transpose_a, bool transpose_b, float* out, void* workspace, size_t workspace_size,
+    cudaStream_t stream) {
   if (!is_valid(index) || n < 0) return cudaErrorInvalidValue;
+  const size_t wanted =
+      workspace_size > 0 ? megablocks_dsd_workspace(precision, index, n, transpose_a, transpose_b) : 0;
+  if (wanted > 0 && workspace_size >= wanted && all_aligned(values, b, out)) {
+    return hopper_dsd(values, b, index, n, transpose_a, transpose_b, false, out, workspace, stream);
+  }
   const int64_t inner = transpose_a ? index.rows : index.columns, b_columns = transpose_b ? inner : n;
   const DsdProduct product{values, dense(b, b_columns, transpose_b), {index, transpose_a}, n, out};
   const bool aligned = is_aligned(values, index.block_size) && is_aligned(b, b_columns);
   return multiply(precision, product, aligned, stream);
 }
 
-cudaError_t megablocks_dds(
+cudaError_t megablocks_dds_in_workspace(
     int precision, const float* a, const float* values, MegaBlocksSparseIndex index, int64_t m,
-    bool transpose_a, bool transpose_b, float* out, cudaStream_t stream) {
+    bool transpose_a, bool transpose_b, float* out, void* workspace, size_t workspace_size,
+    cudaStream_t stream) {
   if (!is_valid(index) || m < 0) return cudaErrorInvalidValue;
+  const size_t wanted =
+      workspace_size > 0 ? megablocks_dds_workspace(precision, index, m, transpose_a, transpose_b) : 0;
+  if (wanted > 0 && workspace_size >= wanted && all_aligned(a, values, out)) {
+    // op(a) op(values) = (op(values)' op(a)')'
+    return hopper_dsd(values, a, index, m, !transpose_b, !transpose_a, true, out, workspace, stream);
+  }
   const int64_t inner = transpose_b ? index.columns : index.rows;
   const int64_t n = transpose_b ? index.rows : index.columns, a_columns = transpose_a ? m : inner;
   // The columns of op(values) are the rows of its transpose.
   const DdsProduct product{dense(a, a_columns, transpose_a), values, {index, !transpose_b}, m, n, out};
   const bool aligned = is_aligned(values, index.block_size) && is_aligned(a, a_columns);
   return multiply(precision, product, aligned, stream);
+}
+
+cudaError_t megablocks_sdd(
+    int precision, const float* a, const float* b, MegaBlocksSparseIndex index, int64_t k,
+    bool transpose_a, bool transpose_b, float* values, cudaStream_t stream) {
+  return megablocks_sdd_in_workspace(precision, a, b, index, k, transpose_a, transpose_b, values, nullptr, 0,
+                                     stream);
+}
+
+cudaError_t megablocks_dsd(
+    int precision, const float* values, const float* b, MegaBlocksSparseIndex index, int64_t n,
+    bool transpose_a, bool transpose_b, float* out, cudaStream_t stream) {
+  return megablocks_dsd_in_workspace(precision, values, b, index, n, transpose_a, transpose_b, out, nullptr, 0,
+                                     stream);
+}
+
+cudaError_t megablocks_dds(
+    int precision, const float* a, const float* values, MegaBlocksSparseIndex index, int64_t m,
+    bool transpose_a, bool transpose_b, float* out, cudaStream_t stream) {
+  return megablocks_dds_in_workspace(precision, a, values, index, m, transpose_a, transpose_b, out, nullptr, 0,
+                                     stream);
 }

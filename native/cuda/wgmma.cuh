@@ -44,6 +44,27 @@ __device__ inline void wait(uint64_t* barrier, uint32_t parity) {
         : "memory");
   } while (!done);
 }
+/// Arrives at the barrier that lies at the same place in block `rank` of the cluster. It orders nothing that
+/// this thread has written: who arrives has read.
+__device__ inline void arrive_in_cluster(uint64_t* barrier, int rank) {
+  asm volatile(
+      "{\n"
+      ".reg .b32 remote;\n"
+      "mapa.shared::cluster.u32 remote, %0, %1;\n"
+      "mbarrier.arrive.shared::cluster.b64 _, [remote];\n"
+      "}\n" ::"r"(shared_address(barrier)),
+      "r"(rank)
+      : "memory");
+}
+/// Waits for all threads of the cluster.
+__device__ inline void wait_for_cluster() {
+  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+__device__ inline int cluster_rank() {
+  uint32_t rank;
+  asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return static_cast<int>(rank);
+}
 /// Waits for the 128 threads of a warpgroup.
 __device__ inline void wait_for_warpgroup(int name) {
   asm volatile("bar.sync %0, 128;" ::"r"(name) : "memory");
@@ -60,11 +81,24 @@ __device__ inline void load_box(
       "l"(map), "r"(shared_address(barrier)), "r"(x), "r"(y), "r"(z)
       : "memory");
 }
+/// As above, to the same place in every block of the cluster that `mask` has; each one's barrier hears.
+__device__ inline void load_box_to_cluster(
+    void* to, const CUtensorMap* map, uint64_t* barrier, int x, int y, int z, uint16_t mask) {
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
+      "[%0], [%1, {%3, %4, %5}], [%2], %6;" ::"r"(shared_address(to)),
+      "l"(map), "r"(shared_address(barrier)), "r"(x), "r"(y), "r"(z), "h"(mask)
+      : "memory");
+}
 __device__ inline void prefetch_map(const CUtensorMap* map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
 }
 /// Makes what threads have written to shared memory known to wgmma.
 __device__ inline void fence_shared_for_wgmma() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+/// Makes what threads have written to memory known to the TMA: by who writes, before it tells, and by who
+/// loads, after it has heard.
+__device__ inline void fence_memory_for_loads() { asm volatile("fence.proxy.async.global;" ::: "memory"); }
 
 // ---- Products.
 

@@ -1,10 +1,12 @@
 """Times of the launchers beside their peers in PyTorch, in one run. TFLOP/s count 2 per multiply-add."""
 
+import argparse
 import statistics
+import time
 from ctypes import c_int, c_int32
 
 import torch
-from library import PRECISIONS, call, empty, grouped_mat_mul, permutation, sparse_index, workspace
+from library import ExpertsLayer, PRECISIONS, call, empty, grouped_mat_mul, permutation, sparse_index, sparse_product, sparse_workspace, workspace
 
 # T, H, F, E: the shapes of MegaBlocks' paper and a large one with few experts.
 SHAPES = [(65536, 512, 2048, 64), (32768, 768, 3072, 64), (8192, 1024, 4096, 64), (8192, 4096, 16384, 4)]
@@ -39,7 +41,7 @@ def random_ends(rows, experts):
     return torch.cumsum(counts, 0).to(torch.int32).cuda()
 
 
-def products(t, h, f, e):
+def products(t, h, f, e, precisions):
     flops = 2 * t * h * f
     bins = random_ends(t, e)
     x, w, dy = torch.randn(t, h, device="cuda"), torch.randn(e, h, f, device="cuda"), torch.randn(t, f, device="cuda")
@@ -59,11 +61,71 @@ def products(t, h, f, e):
           f"tf32 {flops / dense_tf32 / 1e9:.0f}, float32 {flops / dense32 / 1e9:.0f}")
     for name, (a, b, ta, tb, out, peer) in forms.items():
         line = []
-        for precision, hopper in (("float32", False), ("tf32", False), ("bfloat16", False), ("bfloat16", True)):
+        for precision, hopper in precisions:
             ms = attempt(lambda: grouped_mat_mul(precision, a, b, bins, ta, tb, out, hopper))
             line.append(f"{precision}{' wgmma' if hopper else ''} {flops / ms / 1e9:.0f} ({ms:.3f} ms)")
         ms = attempt(peer)
         print(f"  {name}: {', '.join(line)}; torch._grouped_mm bf16 {flops / ms / 1e9:.0f} ({ms:.3f} ms)", flush=True)
+
+
+def graph_of(f):
+    """f as a graph, so that what is timed is the kernels and not their launches from Python."""
+    f()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        f()
+    return graph.replay
+
+
+def layer(t, h, f, e, top_k=1):
+    """Routing from the router's scores and the experts, forward and backward, as one sequence of kernels;
+    beside it the same of bfloat16 tensors in PyTorch by torch._grouped_mm."""
+    n = t * top_k
+    scores, x, dy = torch.rand(t, e, device="cuda"), torch.randn(t, h, device="cuda"), torch.randn(t, h, device="cuda")
+    w1, w2 = 0.02 * torch.randn(e, f, h, device="cuda"), 0.02 * torch.randn(e, f, h, device="cuda")
+    weights = torch.rand(n, device="cuda")
+    choice, ordered, indices = (empty(n, dtype=torch.int32) for _ in range(3))
+    counts, bins = empty(e, dtype=torch.int32), empty(e, dtype=torch.int32)
+    sorting = workspace("sort", n)
+    experts = ExpertsLayer(permutation(indices, bins, bins, top_k, "packed", n), weights, h, f, 0)
+    y, dx, dweights = empty(t, h), empty(t, h), empty(n)
+    dw1, dw2 = empty(e, f, h), empty(e, f, h)
+
+    def forward():
+        call("top_k", scores, t, c_int32(e), c_int32(top_k), choice)
+        call("sort", choice, n, c_int((e - 1).bit_length()), ordered, indices, *sorting)
+        call("histogram", choice, 1, n, c_int32(e), counts)
+        call("cumsum", counts, 1, e, False, bins)
+        experts.forward(x, w1, w2, y)
+
+    def backward():
+        experts.backward(dy, dx, dw1, dw2, dweights)
+
+    def both():
+        forward()
+        backward()
+
+    times = [attempt(graph_of(g)) for g in (forward, backward, both)]
+    flops = 12 * n * h * f
+    print(f"layer T {t} H {h} F {f} E {e} top {top_k}: forward {times[0]:.3f}, backward {times[1]:.3f}, both "
+          f"{times[2]:.3f} ms ({flops / times[2] / 1e9:.0f} TFLOP/s)", end="", flush=True)
+
+    xb, w1b, w2b = (v.bfloat16().requires_grad_() for v in (x, w1, w2))
+    dyb, weightsb = dy.bfloat16(), weights.bfloat16().requires_grad_()
+    inverse = torch.argsort(indices.long())
+
+    def peer():
+        chosen = torch.topk(scores, top_k)[1].flatten()
+        order = torch.argsort(chosen, stable=True)
+        offsets = torch.cumsum(torch.bincount(chosen, minlength=e), 0).to(torch.int32)
+        hidden = torch._grouped_mm(xb[order // top_k], w1b.transpose(1, 2), offs=offsets)
+        rows = torch._grouped_mm(torch.nn.functional.gelu(hidden, approximate="tanh"), w2b, offs=offsets)
+        out = torch.zeros_like(xb).index_add(0, order // top_k, rows * weightsb[order][:, None])
+        torch.autograd.backward(out, dyb, inputs=[xb, w1b, w2b, weightsb])
+
+    ms = attempt(peer)
+    print(f"; PyTorch, bf16 tensors {ms:.3f} ms ({flops / ms / 1e9:.0f})", flush=True)
 
 
 def copies(t, h, e):
@@ -80,8 +142,9 @@ def copies(t, h, e):
           f"{gb(lambda: call('scatter', x, weights, form, h, y, memory)):.0f}", flush=True)
 
 
-def sparse(t, h, f, e, block=128):
-    """The products of a dMoE's experts over a block-sparse matrix, beside our own dense product."""
+def sparse(t, h, f, e, forms, block=128):
+    """The products of a dMoE's experts over a block-sparse matrix, beside our own dense ones: the same
+    multiplications and weights, expert by expert."""
     flops = 2 * t * h * f
     counts = torch.full((e,), t // e, dtype=torch.int32, device="cuda")
     bins, per_row = torch.cumsum(counts, 0).to(torch.int32), f // block
@@ -98,24 +161,46 @@ def sparse(t, h, f, e, block=128):
     index = sparse_index(tensors, t, e * f, block)
     x, w, y = torch.randn(t, h, device="cuda"), torch.randn(h, e * f, device="cuda"), empty(t, h)
     values, w2 = torch.randn(nnz, block, block, device="cuda"), torch.randn(e * f, h, device="cuda")
-    one, out = torch.tensor([t], dtype=torch.int32, device="cuda"), empty(t, f)
-    dense_w = torch.randn(1, h, f, device="cuda")
-    for precision, code in PRECISIONS.items():
-        code = c_int(code)
-        dense = attempt(lambda: grouped_mat_mul(precision, x, dense_w, one, out=out))
-        sdd = attempt(lambda: call("sdd", code, x, w, index, h, False, False, values))
-        dsd = attempt(lambda: call("dsd", code, values, w2, index, h, False, False, y))
-        dsd_t = attempt(lambda: call("dsd", code, values, x, index, h, True, False, w2))
-        line = ", ".join(f"{name} {flops / ms / 1e9:.0f} ({dense / ms:.3f} of dense)"
-                         for name, ms in (("sdd", sdd), ("dsd", dsd), ("dsd transposed", dsd_t)))
-        print(f"block-sparse T {t} H {h} F {f} E {e}, {precision}: dense {flops / dense / 1e9:.0f}, {line}", flush=True)
+    out, dense_w, dw = empty(t, f), torch.randn(e, h, f, device="cuda"), empty(e, f, h)
+    products = {
+        "sdd": (("sdd", x, w, h, False, False, values), (x, dense_w, False, False, out)),
+        "dsd": (("dsd", values, w2, h, False, False, y), (out, dense_w.view(e, f, h), False, False, y)),
+        "dsd transposed": (("dsd", values, x, h, True, False, w2), (out, x, True, False, dw)),
+    }
+    for precision, hopper in forms:
+        line = []
+        for label, ((name, left, right, other, ta, tb, to), (a, b, dta, dtb, dense_out)) in products.items():
+            dense = attempt(lambda: grouped_mat_mul(precision, a, b, bins, dta, dtb, dense_out, hopper))
+            memory = sparse_workspace(name, precision, index, other, ta, tb) if hopper else None
+            ms = attempt(lambda: sparse_product(name, precision, left, right, index, other, ta, tb, to, memory))
+            line.append(f"{label} {flops / ms / 1e9:.0f} ({dense / ms:.3f} of {flops / dense / 1e9:.0f})")
+        print(f"block-sparse T {t} H {h} F {f} E {e}, {precision}{' wgmma' if hopper else ''}, of the dense products of "
+              f"each expert: {', '.join(line)}", flush=True)
 
+
+FORMS = [("float32", False), ("tf32", False), ("bfloat16", False), ("bfloat16", True)]
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("sections", nargs="*", help="products, layer, sparse, copies; all by default")
+    parser.add_argument("--fast", action="store_true", help="wgmma alone")
+    arguments = parser.parse_args()
+    wanted = lambda name: not arguments.sections or name in arguments.sections
+    # The GPU idles at a low clock.
+    warm = torch.randn(4096, 4096, device="cuda")
+    until = time.time() + 0.3
+    while time.time() < until:
+        warm @ warm
+        torch.cuda.synchronize()
     for shape in SHAPES:
-        products(*shape)
+        if wanted("products"):
+            products(*shape, FORMS[-1:] if arguments.fast else FORMS)
         torch.cuda.empty_cache()
-    sparse(8192, 1024, 4096, 64)
-    torch.cuda.empty_cache()
-    copies(65536, 512, 64)
-    copies(65536, 4096, 64)
+        if wanted("layer"):
+            layer(*shape)
+        if wanted("sparse"):
+            sparse(*shape, FORMS[-1:] if arguments.fast else FORMS)
+        torch.cuda.empty_cache()
+    if wanted("copies"):
+        copies(65536, 512, 64)
+        copies(65536, 4096, 64)

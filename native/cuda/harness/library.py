@@ -29,6 +29,11 @@ class SparseIndex(ctypes.Structure):
     ]
 
 
+class Experts(ctypes.Structure):
+    _fields_ = [("permutation", Permutation), ("weights", c_void_p), ("hidden_size", c_int64),
+                ("ffn_hidden_size", c_int64), ("activation", c_int32)]
+
+
 def _as_argument(value):
     if value is None:
         return c_void_p(None)
@@ -75,6 +80,28 @@ def sparse_index(tensors, rows, columns, block_size):
                        tensors["row_indices"].numel(), block_size)
 
 
+class ExpertsLayer:
+    """The experts' sequence of kernels, with what it allocates once."""
+
+    def __init__(self, form, weights, hidden, ffn, activation):
+        self.experts = Experts(form, None if weights is None else weights.data_ptr(), hidden, ffn, activation)
+        pointer = ctypes.byref(self.experts)
+        sizes = []
+        for name, flags in (("saved", ()), ("workspace", (False,)), ("workspace", (True,))):
+            function = getattr(_library, f"megablocks_experts_{name}")
+            function.restype = c_size_t
+            sizes.append(function(pointer, *[c_bool(flag) for flag in flags]))
+        self.saved, self.forward_memory, self.backward_memory = (
+            torch.full((max(size, 1),), 255, dtype=torch.uint8, device="cuda") for size in sizes)
+
+    def forward(self, x, w1, w2, out):
+        call("experts_forward", ctypes.byref(self.experts), x, w1, w2, out, self.saved, self.forward_memory)
+
+    def backward(self, dy, dx, dw1, dw2, dweights):
+        call("experts_backward", ctypes.byref(self.experts), dy, self.saved, dx, dw1, dw2, dweights,
+             self.backward_memory)
+
+
 def grouped_mat_mul(precision, a, b, bins, transpose_a=False, transpose_b=False, out=None, hopper=False):
     """With `hopper` the launcher gets its workspace, and so may take wgmma."""
     rows, k = a.shape
@@ -89,3 +116,17 @@ def grouped_mat_mul(precision, a, b, bins, transpose_a=False, transpose_b=False,
         memory = workspace("grouped_mat_mul", code, rows, k, n, c_int32(experts), *flags)
     call("grouped_mat_mul", code, a, b, bins, rows, k, n, c_int32(experts), *flags, out, *memory)
     return out
+
+
+def sparse_product(name, precision, left, right, index, other, transpose_a, transpose_b, out, memory=None):
+    """sdd, dsd or dds; with `memory`, a workspace, the launcher may take wgmma."""
+    flags = (c_bool(transpose_a), c_bool(transpose_b))
+    code = c_int(PRECISIONS[precision])
+    if memory is None:
+        call(name, code, left, right, index, other, *flags, out)
+    else:
+        call(f"{name}_in_workspace", code, left, right, index, other, *flags, out, *memory)
+
+
+def sparse_workspace(name, precision, index, other, transpose_a, transpose_b):
+    return workspace(name, c_int(PRECISIONS[precision]), index, other, c_bool(transpose_a), c_bool(transpose_b))

@@ -28,7 +28,7 @@ echo "built for sm_$arch in $((SECONDS - began)) s"
 export MEGABLOCKS_CUDA=$build/libmegablocks.so
 export PYTHONPATH=$here OMP_NUM_THREADS=1
 families=("$@")
-((${#families[@]})) || families=(cases routing permutation grouped hopper sparse attention training)
+((${#families[@]})) || families=(cases routing permutation grouped hopper experts sparse hopper_sparse attention training)
 
 # One process a family and tool, side by side: one that hangs or crashes stops its own alone.
 rm -f "$build"/*.log "$build"/*.failed

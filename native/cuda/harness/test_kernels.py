@@ -9,8 +9,8 @@ from ctypes import c_float, c_int, c_int32
 
 import torch
 import torch.nn.functional as F
-from library import (PRECISIONS, call, empty, grouped_mat_mul, permutation, sparse_index,
-                     workspace)
+from library import (ExpertsLayer, PRECISIONS, call, empty, grouped_mat_mul, permutation, sparse_index,
+                     sparse_product, sparse_workspace, workspace)
 
 DEVICE = "cuda"
 # Of the sum of the magnitudes of the terms: float32 rounds its sums, TF32 and bfloat16 both operands.
@@ -289,6 +289,42 @@ def hopper():
     torch.cuda.synchronize()
 
 
+def experts():
+    """The sequence of a layer, against float64: bfloat16 rounds every operand and what lies between."""
+    t, top_k, count = size(900), random.choice([1, 1, 2, 3]), random.choice([1, 2, 8, 33])
+    hidden, ffn = 8 * random.randint(1, 60), 8 * random.randint(1, 90)
+    n, kind = t * top_k, random.randrange(4)
+    expert_of = torch.randint(0, count, (n,))
+    indices = torch.argsort(expert_of, stable=True)
+    ends = torch.cumsum(torch.bincount(expert_of, minlength=count), 0)
+    weights = floats(n) if random.random() < 0.7 else None
+    x, dy = 2 * floats(t, hidden), floats(t, hidden)
+    w1, w2 = floats(count, ffn, hidden), floats(count, ffn, hidden)
+    index = (ints(indices.tolist()), ints(ends.tolist()))
+    layer = ExpertsLayer(permutation(*index, index[1], top_k, "packed", n), weights, hidden, ffn, kind)
+    got = {"y": empty(t, hidden), "x": empty(t, hidden), "w1": empty(count, ffn, hidden),
+           "w2": empty(count, ffn, hidden), "weights": empty(n)}
+    layer.forward(x, w1, w2, got["y"])
+    layer.backward(dy, got["x"], got["w1"], got["w2"], got["weights"])
+
+    leaves = {name: v.double().requires_grad_() for name, v in
+              (("x", x), ("w1", w1), ("w2", w2), ("weights", torch.ones(n, device=DEVICE) if weights is None else weights))}
+    function = [lambda x: F.gelu(x, approximate="tanh"), F.gelu, F.silu, F.relu][kind]
+    rows = torch.zeros(n, hidden, dtype=torch.float64, device=DEVICE)
+    for e in range(count):
+        copies = (expert_of == e).nonzero()[:, 0].to(DEVICE)
+        h = function(leaves["x"][copies // top_k] @ leaves["w1"][e].T) @ leaves["w2"][e]
+        rows = rows.index_add(0, copies, leaves["weights"][copies][:, None] * h)
+    y = rows.view(t, top_k, hidden).sum(1)
+    y.backward(dy.double())
+    for name, result in got.items():
+        expected = y.detach() if name == "y" else leaves[name].grad
+        error = (result.double() - expected).norm() / (expected.norm() + 1e-30)
+        # Of relu's derivative, a sum that rounds across 0 takes another side.
+        assert error < (0.1 if kind == 3 else 0.015), (
+            f"{name} of experts {kind}, T {t} K {top_k} E {count} H {hidden} F {ffn}: off by {float(error):.4f}")
+
+
 def random_sparse(rows, columns, block):
     mask = torch.rand(rows // block, columns // block) < random.choice([0.1, 0.5, 1.0])
     row, column = mask.nonzero(as_tuple=True)
@@ -312,9 +348,8 @@ def random_sparse(rows, columns, block):
     return tensors, row.to(DEVICE), column.to(DEVICE)
 
 
-def sparse():
-    block = random.choice([4, 7, 32, 128, 160])
-    rows, columns, other = block * random.randint(1, 5), block * random.randint(1, 5), size(400)
+def check_sparse(block, other, precisions, hopper=False):
+    rows, columns = block * random.randint(1, 5), block * random.randint(1, 5)
     tensors, row, column = random_sparse(rows, columns, block)
     index = sparse_index(tensors, rows, columns, block)
     nnz = row.numel()
@@ -329,14 +364,20 @@ def sparse():
     call("dense_to_sparse", dense.contiguous(), index, got)
     expect_equal(got, values, f"blocks of {rows} x {columns} by {block}")
     dense = dense.double()
-    for precision, code in PRECISIONS.items():
+
+    def product(name, precision, left, right, ta, tb, shape):
+        got = empty(*shape)
+        memory = sparse_workspace(name, precision, index, other, ta, tb) if hopper else None
+        sparse_product(name, precision, left, right, index, other, ta, tb, got, memory)
+        return got
+
+    for precision in precisions:
         for ta in (False, True):
             for tb in (False, True):
                 what = f"{precision}, {rows} x {columns} by {block}, {other}, transposed {ta} {tb}"
                 a = floats(*((other, rows) if ta else (rows, other)))
                 b = floats(*((columns, other) if tb else (other, columns)))
-                got = empty(nnz, block, block)
-                call("sdd", c_int(code), a, b, index, other, ta, tb, got)
+                got = product("sdd", precision, a, b, ta, tb, (nnz, block, block))
                 left, right = (a.T if ta else a).double(), (b.T if tb else b).double()
                 for i in range(nnz):
                     part = slice(int(row[i]) * block, (int(row[i]) + 1) * block)
@@ -345,18 +386,25 @@ def sparse():
 
                 inner, m = (rows, columns) if ta else (columns, rows)
                 b = floats(*((other, inner) if tb else (inner, other)))
-                got = empty(m, other)
-                call("dsd", c_int(code), values, b, index, other, ta, tb, got)
+                got = product("dsd", precision, values, b, ta, tb, (m, other))
                 expect_product(got, dense.T if ta else dense, (b.T if tb else b).double(), precision,
                                f"dsd {what}")
 
                 inner, n = (columns, rows) if tb else (rows, columns)
                 a = floats(*((inner, other) if ta else (other, inner)))
-                got = empty(other, n)
-                call("dds", c_int(code), a, values, index, other, ta, tb, got)
+                got = product("dds", precision, a, values, ta, tb, (other, n))
                 expect_product(got, (a.T if ta else a).double(), dense.T if tb else dense, precision,
                                f"dds {what}")
     torch.cuda.synchronize()
+
+
+def sparse():
+    check_sparse(random.choice([4, 7, 32, 128, 160]), size(400), PRECISIONS)
+
+
+def hopper_sparse():
+    """bfloat16 by wgmma, for blocks of 128."""
+    check_sparse(128, 8 * random.randint(1, 90), ["bfloat16"], hopper=True)
 
 
 # ---- What training needs.
@@ -601,7 +649,8 @@ def cases():
 
 # Each with the random shapes that it takes by default.
 FAMILIES = {"cases": (cases, 1), "routing": (routing, 200), "permutation": (permutation_family, 200),
-            "grouped": (grouped, 200), "hopper": (hopper, 200), "sparse": (sparse, 200),
+            "grouped": (grouped, 200), "hopper": (hopper, 200), "experts": (experts, 200),
+            "sparse": (sparse, 200), "hopper_sparse": (hopper_sparse, 200),
             "attention": (attention, 200), "training": (training, 200)}
 
 if __name__ == "__main__":
