@@ -1,5 +1,4 @@
 #include "hopper_grouped.cuh"
-#include <cstdlib>
 
 namespace megablocks {
 namespace hopper {
@@ -100,26 +99,24 @@ cudaError_t prepare(
 }
 
 namespace {
+
+/// Converts blocks of kFlatBlock vectors of four, a warp each.
 __global__ void to_bfloat16_kernel(const float4* x, int64_t blocks, uint2* out) {
-  // One warp a block of vectors, in a grid-stride loop.
   for (int64_t i = thread_index() / kWarp; i < blocks; i += num_threads() / kWarp) {
     convert_flat(x + i * kFlatBlock, 1, out + i * kFlatBlock);
   }
 }
+
 }  // namespace
-bool is_flat(const OperandSource& x) {
-  return x.from != nullptr && x.indices == nullptr && x.width * x.height * x.depth % (4 * kFlatBlock) == 0;
-}
+
 cudaError_t convert_first(OperandSource& x, cudaStream_t stream) {
-  const int64_t blocks = x.width * x.height * x.depth / (4 * kFlatBlock);
-  to_bfloat16_kernel<<<grid_for(blocks, 8), 256, 0, stream>>>(reinterpret_cast<const float4*>(x.from), blocks,
-                                                              reinterpret_cast<uint2*>(x.half));
+  constexpr int kThreads = 256, kBlock = 4 * kFlatBlock;
+  const int64_t size = x.width * x.height * x.depth;
+  if (x.from == nullptr || x.indices != nullptr || size % kBlock != 0) return cudaSuccess;
+  to_bfloat16_kernel<<<grid_for(size / kBlock, kThreads / kWarp), kThreads, 0, stream>>>(
+      reinterpret_cast<const float4*>(x.from), size / kBlock, reinterpret_cast<uint2*>(x.half));
   x.from = nullptr;
   return cudaGetLastError();
-}
-int experiment() {
-  static const int v = [] { const char* e = getenv("AHEAD"); return e ? atoi(e) : 0; }();
-  return v;
 }
 
 bool make_map(CUtensorMap& map, const OperandSource& x, int box_height) {

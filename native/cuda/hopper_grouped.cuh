@@ -65,15 +65,15 @@ cudaError_t prepare(
 bool make_map(CUtensorMap& map, const OperandSource& x, int box_height);
 cudaError_t num_multiprocessors(int& count);
 
-bool is_flat(const OperandSource& x);
+/// Converts x by a kernel of its own where its rows stay where they are: at the speed of memory, which the
+/// warps that convert beside a product do not reach.
 cudaError_t convert_first(OperandSource& x, cudaStream_t stream);
-int experiment();
+
 template <typename Family>
 cudaError_t launch(
-    OperandSource a, OperandSource b, const Family& family, uint32_t* progress,
-    cudaStream_t stream) {
-  if (experiment() & 1 && is_flat(a)) convert_first(a, stream);
-  if (experiment() & 2 && is_flat(b)) convert_first(b, stream);
+    OperandSource a, OperandSource b, const Family& family, uint32_t* progress, cudaStream_t stream) {
+  if (cudaError_t e = convert_first(a, stream)) return e;
+  if (cudaError_t e = convert_first(b, stream)) return e;
   CUtensorMap a_map, b_map;
   Conversions conversions;
   if (!make_map(a_map, a, 64) || !make_map(b_map, b, Family::kBMnMajor ? 64 : kHalfColumns)) {
@@ -219,7 +219,11 @@ struct PlainOutput {
 /// Whether blocks that are neighbours in a column, who share b, waste less by tiles that do not exist; to
 /// share b saves more loads, but the number of rows that an expert has is known on average only.
 inline bool shares_b(int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a) {
-  const auto waste = [](double tiles) { return (tiles - static_cast<int64_t>(tiles) == 0 ? 2 * ceil_divide<int64_t>(tiles, 2) : tiles + 0.5) / tiles; };
+  // Half a tile is what a number of tiles that may be odd or even costs on average.
+  const auto waste = [](double tiles) {
+    const int64_t whole = static_cast<int64_t>(tiles);
+    return (tiles == whole ? kCluster * ceil_divide<int64_t>(whole, kCluster) : tiles + 0.5) / tiles;
+  };
   const double down = transpose_a ? ceil_divide<int64_t>(k, kTileRows) : double(rows) / num_experts / kTileRows + 0.5;
   const double across = ceil_divide<int64_t>(n, kTileColumns);
   return waste(down) < waste(across) + 0.04;

@@ -2,7 +2,8 @@
 //
 // A block of three warpgroups stays on its multiprocessor and goes from tile to tile. Of the first
 // warpgroup, one warp loads, by one thread, and three convert: they round float32 operands to bfloat16 in
-// the workspace, in the order in which tiles need them, while others multiply. The other two warpgroups
+// the workspace, gathered where the operand is, in the order in which tiles need them, while others
+// multiply. The other two warpgroups
 // multiply, 64 rows each. Loading and multiplying meet in a ring of stages in shared memory; converting
 // and loading meet in flags in the workspace. Two blocks are a cluster and load what both need once.
 #pragma once

@@ -10,8 +10,7 @@ namespace megablocks {
 /// Whether this GPU and these sizes are for it; `other` is the size that the index does not give.
 bool hopper_supports_sparse(const MegaBlocksSparseIndex& index, int64_t other);
 
-/// The bytes that a product needs: both operands in bfloat16 and what converting meets in. The dense
-/// operands have the sizes a_size and b_size; of values, the size is in the index.
+/// The bytes that a product needs: both operands in bfloat16 and what converting meets in.
 size_t hopper_sdd_workspace(const MegaBlocksSparseIndex& index, int64_t k, bool transpose_a, bool transpose_b);
 size_t hopper_dsd_workspace(const MegaBlocksSparseIndex& index, int64_t n, bool transpose_a, bool transpose_b);
 
