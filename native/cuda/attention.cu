@@ -377,8 +377,6 @@ __global__ void __launch_bounds__(kThreads) key_value_grad_kernel(
   dvalue.store(h, ones, place.first, column, to + h.hidden_size(), 3 * h.hidden_size());
 }
 
-bool is_aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
-
 /// Calls launch(columns, heads, grid) where there is anything to do; `columns`, those of a head that a
 /// block sums, is a constant.
 template <typename Launch>

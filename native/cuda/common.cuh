@@ -1,6 +1,8 @@
 // What several launchers share.
 #pragma once
 
+#include <cstdint>
+
 #include "megablocks.h"
 
 namespace megablocks {
@@ -20,6 +22,9 @@ inline unsigned grid_for(int64_t size, int threads) {
 
 __device__ inline int64_t thread_index() { return blockIdx.x * int64_t{blockDim.x} + threadIdx.x; }
 __device__ inline int64_t num_threads() { return gridDim.x * int64_t{blockDim.x}; }
+
+/// Whether vectors of 16 bytes may be read and written from there on.
+inline bool is_aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
 
 /// The first bin whose end is beyond `position`; num_bins where there is none. Bins must ascend.
 __device__ inline int bin_of(const int32_t* bins, int num_bins, int64_t position) {

@@ -1,23 +1,12 @@
 // Rows of a table, and their gradient: the indices are sorted, so that every row of the table adds its
 // own rows in their order, without atomics.
-#include <cub/device/device_radix_sort.cuh>
-
+#include "radix_sort.cuh"
 #include "rows.cuh"
 
 namespace megablocks {
 namespace {
 
 constexpr int kThreads = 256;
-
-size_t aligned(size_t bytes) { return (bytes + 255) / 256 * 256; }
-
-size_t radix_workspace(int64_t size) {
-  size_t bytes = 0;
-  const uint32_t* none = nullptr;
-  uint32_t* out = nullptr;
-  cub::DeviceRadixSort::SortPairs(nullptr, bytes, none, out, none, out, size, 0, 32);
-  return aligned(bytes);
-}
 
 __global__ void embedding_kernel(
     const float* table, const int32_t* indices, int64_t count, int64_t vocab_size, int64_t size,
@@ -26,10 +15,6 @@ __global__ void embedding_kernel(
     const int64_t row = indices[i / size];
     out[i] = row >= 0 && row < vocab_size ? table[row * size + i % size] : 0;
   }
-}
-
-__global__ void iota_kernel(int64_t size, uint32_t* out) {
-  for (int64_t i = thread_index(); i < size; i += num_threads()) out[i] = static_cast<uint32_t>(i);
 }
 
 /// The first of the sorted keys that is not below `key`. Negative indices are the largest keys.
@@ -76,7 +61,7 @@ cudaError_t megablocks_embedding(
 }
 
 size_t megablocks_embedding_grad_workspace(int64_t count) {
-  return 3 * aligned(count * sizeof(uint32_t)) + radix_workspace(count);
+  return 3 * aligned(count * sizeof(uint32_t)) + radix_workspace<uint32_t>(count);
 }
 
 cudaError_t megablocks_embedding_grad(
@@ -92,7 +77,7 @@ cudaError_t megablocks_embedding_grad(
   }
   if (count > 0) {
     iota_kernel<<<grid_for(count, kThreads), kThreads, 0, stream>>>(count, arrays[0]);
-    size_t bytes = radix_workspace(count);
+    size_t bytes = radix_workspace<uint32_t>(count);
     if (cudaError_t e = cub::DeviceRadixSort::SortPairs(
             memory, bytes, reinterpret_cast<const uint32_t*>(indices), arrays[1], arrays[0], arrays[2],
             count, 0, 32, stream)) {

@@ -23,6 +23,11 @@ __device__ Entries entries_of(const int32_t* offsets, int64_t line, int64_t num_
   return {begin, max(bound(offsets[line + 1]), begin)};
 }
 
+/// The elements of both operands: lines need what they need in no order that is known before.
+double all_of(const OperandSource& a, const OperandSource& b) {
+  return double(a.width) * a.height * a.depth + double(b.width) * b.height * b.depth;
+}
+
 /// op(a) op(b) at the index. A tile is two blocks that follow each other in a row of blocks, wherever
 /// their columns are.
 template <bool transpose_a, bool transpose_b>
@@ -33,10 +38,7 @@ struct SddFamily {
   int k;
   float* values;
 
-  /// Lines need what they need in no order that is known here.
-  double burst(const OperandSource& a, const OperandSource& b) const {
-    return double(a.width) * a.height * a.depth + double(b.width) * b.height * b.depth;
-  }
+  double burst(const OperandSource& a, const OperandSource& b) const { return all_of(a, b); }
 
   class Schedule {
    public:
@@ -138,10 +140,7 @@ struct DsdFamily {
   int n;
   float* out;
 
-  /// Lines need what they need in no order that is known here.
-  double burst(const OperandSource& a, const OperandSource& b) const {
-    return double(a.width) * a.height * a.depth + double(b.width) * b.height * b.depth;
-  }
+  double burst(const OperandSource& a, const OperandSource& b) const { return all_of(a, b); }
 
   class Schedule {
    public:

@@ -333,7 +333,7 @@ cudaError_t multiply(int precision, const Product& product, bool aligned, cudaSt
 
 /// Whether runs of four along a contiguous axis of this size begin on 16 bytes.
 inline bool is_aligned(const void* pointer, int64_t size) {
-  return reinterpret_cast<uintptr_t>(pointer) % 16 == 0 && size % 4 == 0;
+  return is_aligned(pointer) && size % 4 == 0;
 }
 
 }  // namespace megablocks

@@ -138,8 +138,6 @@ bool is_valid(const MegaBlocksPermutation& p) {
   return p.top_k >= 1 && p.num_rows >= 0 && p.num_copies >= 0 && p.num_copies % p.top_k == 0;
 }
 
-bool is_aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
-
 /// Calls `launch` with the widest vector that fits the rows, as a null pointer of its type.
 template <typename Launch>
 cudaError_t with_vector(int64_t hidden_size, bool aligned, Launch launch) {

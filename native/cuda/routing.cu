@@ -1,7 +1,7 @@
 // Routing metadata: int32, exact.
 #include <cub/block/block_scan.cuh>
-#include <cub/device/device_radix_sort.cuh>
 
+#include "radix_sort.cuh"
 #include "rows.cuh"
 
 namespace megablocks {
@@ -10,20 +10,6 @@ namespace {
 constexpr int kThreads = 256;
 /// Counters that fit the shared memory of every GPU: 32 KiB.
 constexpr int kMaxSharedCounters = 8192;
-
-size_t aligned(size_t bytes) { return (bytes + 255) / 256 * 256; }
-
-size_t radix_workspace(int64_t size) {
-  size_t bytes = 0;
-  const int32_t* none = nullptr;
-  int32_t* out = nullptr;
-  cub::DeviceRadixSort::SortPairs(nullptr, bytes, none, out, none, out, size, 0, 32);
-  return aligned(bytes);
-}
-
-__global__ void iota_kernel(int64_t size, int32_t* out) {
-  for (int64_t i = thread_index(); i < size; i += num_threads()) out[i] = static_cast<int32_t>(i);
-}
 
 /// Counts in shared memory; blockIdx.y goes over the rows of x.
 __global__ void histogram_kernel(
@@ -208,7 +194,7 @@ int bits_of(int64_t value) {
 using namespace megablocks;
 
 size_t megablocks_sort_workspace(int64_t size) {
-  return aligned(size * sizeof(int32_t)) + radix_workspace(size);
+  return aligned(size * sizeof(int32_t)) + radix_workspace<int32_t>(size);
 }
 
 cudaError_t megablocks_sort(
@@ -220,7 +206,7 @@ cudaError_t megablocks_sort(
   if (size == 0) return cudaSuccess;
   int32_t* iota = static_cast<int32_t*>(workspace);
   iota_kernel<<<grid_for(size, kThreads), kThreads, 0, stream>>>(size, iota);
-  size_t bytes = radix_workspace(size);
+  size_t bytes = radix_workspace<int32_t>(size);
   void* temporary = static_cast<char*>(workspace) + aligned(size * sizeof(int32_t));
   return cub::DeviceRadixSort::SortPairs(
       temporary, bytes, keys, sorted, iota, permutation, size, 0, end_bit, stream);
@@ -334,7 +320,7 @@ cudaError_t megablocks_top_k(
 }
 
 size_t megablocks_sparse_transpose_workspace(int64_t num_blocks) {
-  return 4 * aligned(num_blocks * sizeof(int32_t)) + radix_workspace(num_blocks);
+  return 4 * aligned(num_blocks * sizeof(int32_t)) + radix_workspace<int32_t>(num_blocks);
 }
 
 cudaError_t megablocks_sparse_transpose(
@@ -352,7 +338,7 @@ cudaError_t megablocks_sparse_transpose(
   if (num_blocks > 0) {
     column_keys_kernel<<<grid_for(num_blocks, kThreads), kThreads, 0, stream>>>(
         row_indices, column_indices, num_blocks, block_columns, keys, iota);
-    size_t bytes = radix_workspace(num_blocks);
+    size_t bytes = radix_workspace<int32_t>(num_blocks);
     if (cudaError_t e = cub::DeviceRadixSort::SortPairs(
             memory, bytes, keys, sorted, iota, blocks, num_blocks, 0, bits_of(block_columns), stream)) {
       return e;
