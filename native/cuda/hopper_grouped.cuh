@@ -105,6 +105,8 @@ cudaError_t launch(
 /// Output: makes the line of the result for a row.
 template <bool transpose_a, bool transpose_b, Share share, typename Output>
 struct Grouped {
+  using Element = __nv_bfloat16;
+  static constexpr int kDepth = kDepthOf<Element>;
   static constexpr bool kAMnMajor = transpose_a, kBMnMajor = transpose_a || !transpose_b;
   static constexpr Share kShare = share;
   const int32_t* bins;

@@ -19,19 +19,23 @@ namespace hopper {
 constexpr int kTileRows = 128;
 constexpr int kTileColumns = 256;
 constexpr int kHalfColumns = kTileColumns / 2;
-constexpr int kDepth = 64;  // Of a stage: 128 bytes, the widest row that is swizzled.
+constexpr int kRowBytes = 128;  // Of a stage: the widest row that is swizzled.
 constexpr int kStages = 4;
 constexpr int kThreads = 384;
 constexpr int kWarpgroup = 128;
 constexpr int kMultiplyingWarps = 2 * kWarpgroup / kWarp;
 constexpr int kCluster = 2;
 
-constexpr int kBoxBytes = 64 * 128;  // 64 rows of 128 bytes.
-constexpr int kABytes = kTileRows * 128;
-constexpr int kBBytes = kTileColumns * 128;
+constexpr int kBoxBytes = 64 * kRowBytes;  // Of 64 rows or columns of a tile.
+constexpr int kABytes = kTileRows * kRowBytes;
+constexpr int kBBytes = kTileColumns * kRowBytes;
 constexpr int kStageBytes = kABytes + kBBytes;
 /// With what it takes to begin on the 1024 bytes that swizzling demands.
 constexpr int kSharedBytes = 1024 + kStages * kStageBytes + 2 * kStages * 8;
+
+/// The elements of a row: the depth of a stage along the inner size.
+template <typename Element>
+constexpr int kDepthOf = kRowBytes / sizeof(Element);
 
 // ---- Conversion.
 
@@ -260,7 +264,7 @@ struct LoadsNothing {
 
 /// One tile, as all warpgroups see it.
 struct Work {
-  /// Steps of kDepth along the inner size, and how much of the last is to be multiplied, where the rows
+  /// Steps of a stage's depth along the inner size, and how much of the last is to be multiplied, where the rows
   /// beyond are not zero.
   int steps, tail;
   /// Rows and columns that exist, 0 or less: none.
@@ -304,23 +308,24 @@ __device__ inline void zero_rows(unsigned char* box, int first) {
   }
 }
 
-/// Loads `count` boxes of 64 along the outer size (K-major: one box of all) from a place on.
-template <bool mn_major, int count>
+/// Loads `count` times 64 along the outer size from a place on: K-major, one box; else boxes as wide as a row.
+template <typename Element, bool mn_major, int count>
 __device__ void load_boxes(
     unsigned char* to, const CUtensorMap* map, uint64_t* barrier, const Place& p, uint16_t mask) {
   const int inner = static_cast<int>(p.inner), outer = static_cast<int>(p.outer);
+  constexpr int kWidth = kDepthOf<Element>;
 #pragma unroll
-  for (int i = 0; i < (mn_major ? count : 1); i++) {
-    const int x = mn_major ? outer + i * 64 : inner, y = mn_major ? inner : outer;
+  for (int i = 0; i < (mn_major ? count * 64 / kWidth : 1); i++) {
+    const int x = mn_major ? outer + i * kWidth : inner, y = mn_major ? inner : outer;
     if (mask == 0) {
-      load_box(to + i * kBoxBytes, map, barrier, x, y, p.matrix);
+      load_box(to + i * kWidth * kRowBytes, map, barrier, x, y, p.matrix);
     } else {
-      load_box_to_cluster(to + i * kBoxBytes, map, barrier, x, y, p.matrix, mask);
+      load_box_to_cluster(to + i * kWidth * kRowBytes, map, barrier, x, y, p.matrix, mask);
     }
   }
 }
 
-/// Family: what a launch is made of. It has kAMnMajor, kBMnMajor, kShare; a type Schedule made of the
+/// Family: what a launch is made of. It has Element, the type of the operands, kAMnMajor, kBMnMajor, kShare; a type Schedule made of the
 /// family, the cluster's index, their number and the block's rank, that gives one Work after the other; the
 /// places of a step, and how many chunks of either operand it needs; the line of the result that receives a
 /// row in vectors of four, the j-th at a column, and may load what belongs to them before; and what is left
@@ -333,7 +338,9 @@ __global__ void __launch_bounds__(kThreads, 1)
                           const __grid_constant__ Family family) {
 // Other GPUs never launch it, and the host must see that it uses what is above.
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
+  using Element = typename Family::Element;
   constexpr bool a_mn_major = Family::kAMnMajor, b_mn_major = Family::kBMnMajor;
+  constexpr int kDepth = kDepthOf<Element>;
   extern __shared__ unsigned char memory[];
   unsigned char* const stages = memory + (1024 - shared_address(memory) % 1024) % 1024;
   uint64_t* const full = reinterpret_cast<uint64_t*>(stages + kStages * kStageBytes);
@@ -384,15 +391,21 @@ __global__ void __launch_bounds__(kThreads, 1)
             uint64_t* barrier = &full[ring.stage];
             arrive_expecting(barrier, kStageBytes);
             const Place second{p.a.inner, p.a.outer + 64, p.a.matrix};
+            const auto load_a = [&](int half, uint16_t mask) {
+              load_boxes<Element, a_mn_major, 1>(a + half * kBoxBytes, &a_map, barrier, half == 0 ? p.a : second, mask);
+            };
+            const auto load_b = [&](int half, uint16_t mask) {
+              load_boxes<Element, b_mn_major, 2>(
+                  b + half * 2 * kBoxBytes, &b_map, barrier, half == 0 ? p.b[0] : p.b[1], mask);
+            };
             if constexpr (Family::kShare == kShareA) {
-              load_boxes<a_mn_major, 1>(a + rank * kBoxBytes, &a_map, barrier, rank == 0 ? p.a : second, kAll);
-              load_boxes<b_mn_major, 2>(b, &b_map, barrier, p.b[0], 0);
-              load_boxes<b_mn_major, 2>(b + 2 * kBoxBytes, &b_map, barrier, p.b[1], 0);
+              load_a(rank, kAll);
+              load_b(0, 0);
+              load_b(1, 0);
             } else {
-              load_boxes<a_mn_major, 1>(a, &a_map, barrier, p.a, 0);
-              load_boxes<a_mn_major, 1>(a + kBoxBytes, &a_map, barrier, second, 0);
-              load_boxes<b_mn_major, 2>(b + rank * 2 * kBoxBytes, &b_map, barrier, rank == 0 ? p.b[0] : p.b[1],
-                                        kAll);
+              load_a(0, 0);
+              load_a(1, 0);
+              load_b(rank, kAll);
             }
           }
           __syncwarp();
@@ -431,11 +444,12 @@ __global__ void __launch_bounds__(kThreads, 1)
         }
         fence_wgmma();
 #pragma unroll
-        for (int i = 0; i < kDepth / 16; i++) {
-          // 16 elements further along the inner size: 32 bytes of a row, or 16 rows.
-          const int a_offset = i * (a_mn_major ? 16 * 128 : 32);
-          const int b_offset = i * (b_mn_major ? 16 * 128 : 32);
-          multiply_64x256x16<a_mn_major, b_mn_major>(
+        for (int i = 0; i < kRowBytes / kMultiplyBytes; i++) {
+          // Further along the inner size: so many bytes of a row, or rows of so many elements.
+          constexpr int kMnMajorBytes = kMultiplyBytes / sizeof(Element) * kRowBytes;
+          const int a_offset = i * (a_mn_major ? kMnMajorBytes : kMultiplyBytes);
+          const int b_offset = i * (b_mn_major ? kMnMajorBytes : kMultiplyBytes);
+          multiply_64x256<Element, a_mn_major, b_mn_major>(
               sums, operand_descriptor(a + a_offset, kBoxBytes), operand_descriptor(b + b_offset, kBoxBytes),
               step > 0 || i > 0);
         }

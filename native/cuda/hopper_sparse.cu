@@ -8,7 +8,8 @@ namespace {
 
 using namespace hopper;
 
-constexpr int kBlock = 128;
+using Element = __nv_bfloat16;
+constexpr int kBlock = 128, kDepth = kDepthOf<Element>;
 static_assert(kBlock == kTileRows && kBlock == kHalfColumns && kBlock == 2 * kDepth, "");
 /// The columns of an operand that are converted together where a tile needs few of them.
 constexpr int kPanel = 256;
@@ -32,6 +33,7 @@ double all_of(const OperandSource& a, const OperandSource& b) {
 /// their columns are.
 template <bool transpose_a, bool transpose_b>
 struct SddFamily {
+  using Element = __nv_bfloat16;
   static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
   static constexpr Share kShare = kShareA;
   MegaBlocksSparseIndex index;
@@ -134,6 +136,7 @@ struct SddFamily {
 /// op(values) op(b): a row of blocks after the other, summed over the blocks in it.
 template <bool transpose_a, bool transpose_b, bool transposed_out>
 struct DsdFamily {
+  using Element = __nv_bfloat16;
   static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
   static constexpr Share kShare = kShareA;
   SparseLine lines;

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cuda.h>
+#include <cuda_bf16.h>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace megablocks {
 
@@ -120,9 +122,13 @@ __device__ inline void wait_for_wgmma() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(count) : "memory");
 }
 
-/// d [64, 256] = a [64, 16] b [16, 256], added to d where `accumulate`; of bfloat16, with float32 sums.
-template <int a_is_mn_major, int b_is_mn_major>
-__device__ inline void multiply_64x256x16(float (&d)[128], uint64_t a, uint64_t b, int accumulate) {
+/// What a product takes of either operand along the inner size.
+constexpr int kMultiplyBytes = 32;
+
+/// d [64, 256] = a [64, .] b [., 256], added to d where `accumulate`; with float32 sums.
+template <typename Element, int a_is_mn_major, int b_is_mn_major>
+__device__ inline void multiply_64x256(float (&d)[128], uint64_t a, uint64_t b, int accumulate) {
+  static_assert(std::is_same<Element, __nv_bfloat16>::value, "");
   asm volatile(
       "{\n"
       ".reg .pred p;\n"
