@@ -58,12 +58,17 @@ export class ReversibleEmbedding extends layers.Layer {
 
   override call(inputs: Tensor | Tensor[]): Tensor {
     const x = onlyInput('reversibleEmbedding', inputs);
-    const table = this.table.read() as Tensor2D;
+    const table = this.getTable();
     if (!this.isHidden(x.shape)) {
       return embedding(table, x);
     }
     const rows = reshape(x, [-1, this.hiddenSize]);
     return reshape(matMul(rows, table, false, true), this.computeOutputShape(x.shape) as number[]);
+  }
+
+  /** The embeddings of all tokens, [V, H], through which gradients flow to them. */
+  getTable(): Tensor2D {
+    return this.table.read() as Tensor2D;
   }
 
   override computeOutputShape(inputShape: Shape | Shape[]): Shape {

@@ -34,6 +34,7 @@ export {activation} from '../ops/activation';
 export {causalAttention} from '../ops/causal_attention';
 export {embedding} from '../ops/embedding';
 export {layerNorm} from '../ops/layer_norm';
+export {linearCrossEntropyLoss} from '../ops/linear_cross_entropy';
 export {
   sparseSoftmaxCrossEntropy,
   sparseSoftmaxCrossEntropyLoss,
@@ -49,6 +50,7 @@ export {
   languageModel,
   type LanguageModelConfig,
 } from '../models/language_model';
+export {withLinearCrossEntropy} from '../models/linear_cross_entropy';
 export {LANGUAGE_MODEL_PRESETS, type PresetName} from '../models/presets';
 export {adamW, type AdamWOptions} from '../ops/adamw';
 export type {ActivationName, Precision} from './kernel_names';

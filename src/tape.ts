@@ -20,3 +20,15 @@ export function withOwnTape<T>(f: () => T): T {
     state.activeTape = outer;
   }
 }
+
+/** Runs `f` without recording it: what it computes is constant to the gradient, and nothing is kept for it. */
+export function withoutTape<T>(f: () => T): T {
+  const {state} = engine();
+  const {gradientDepth} = state;
+  state.gradientDepth = 0;
+  try {
+    return f();
+  } finally {
+    state.gradientDepth = gradientDepth;
+  }
+}

@@ -26,7 +26,7 @@ import type {BatchDataset, TrainingData} from './training_data';
 export interface TrainingOptions {
   /** What messages and legends call it. */
   name: string;
-  /** Ids [B, T] to logits [B, T, V]; not compiled. */
+  /** Ids [B, T] to what `loss` takes: logits [B, T, V] or hidden states; not compiled. */
   model: LayersModel;
   /** Its `accumulationSteps` are the micro-batches of a step. */
   optimizer: TrainingOptimizer;

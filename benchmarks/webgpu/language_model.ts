@@ -5,7 +5,7 @@ import {
   languageModel,
   type LanguageModelConfig,
   type PresetName,
-  sparseSoftmaxCrossEntropyLoss,
+  withLinearCrossEntropy,
 } from '../../src/index';
 import {flopsPerToken} from '../../training/flops';
 import {median} from '../harness';
@@ -97,7 +97,7 @@ async function timeSteps(run: (steps: number) => Promise<unknown>): Promise<numb
 export async function trainModel(preset: PresetName, batch: number): Promise<Row[]> {
   const config = LANGUAGE_MODEL_PRESETS[preset];
   const {vocabSize, sequenceLength} = config;
-  const model = withFastInitializers(() => languageModel(config));
+  const {model, loss} = withLinearCrossEntropy(withFastInitializers(() => languageModel(config)));
   const ids = randomIds([MAX_STEPS * batch, sequenceLength], vocabSize, 1);
   const targets = randomIds([MAX_STEPS * batch, sequenceLength, 1], vocabSize, 2);
   const rows: Row[] = [];
@@ -106,7 +106,7 @@ export async function trainModel(preset: PresetName, batch: number): Promise<Row
     'training step, AdamW': new AdamWOptimizer({learningRate: 1e-4}),
   };
   for (const [what, optimizer] of Object.entries(optimizers)) {
-    model.compile({optimizer, loss: sparseSoftmaxCrossEntropyLoss});
+    model.compile({optimizer, loss});
     const fit = async (steps: number) => {
       const rows = steps * batch;
       const [x, y] = [ids, targets].map((t) => t.slice(0, rows));

@@ -1,5 +1,5 @@
 import {languageModel, type LanguageModelConfig} from '../../models/language_model';
-import {sparseSoftmaxCrossEntropyLoss} from '../../ops/sparse_softmax_cross_entropy';
+import {withLinearCrossEntropy} from '../../models/linear_cross_entropy';
 import type {StartedBackend} from '../../training/backend';
 import type {RunConfig} from '../../training/checkpoint';
 import type {BatchLoader} from '../../training/data/batch_loader';
@@ -37,13 +37,12 @@ export async function train(run: PretrainRun): Promise<TrainingResult> {
     const count = evalIters * optimizer.accumulationSteps;
     return source && evaluationData({vocabSize, source}, count);
   };
-  const model = languageModel(config);
+  const {model, loss} = withLinearCrossEntropy(languageModel(config));
   const optimizer = createOptimizer(options);
   const name = modelName(config);
   try {
     return await trainLanguageModel({
-      ...{name, model, optimizer, folder, stop, steps, keepCheckpoints},
-      loss: sparseSoftmaxCrossEntropyLoss,
+      ...{name, model, loss, optimizer, folder, stop, steps, keepCheckpoints},
       train: sampleData({vocabSize, source: loader.batches('train', microBatchSize)!}),
       validation: evaluated('valid'),
       test: evaluated('test'),
