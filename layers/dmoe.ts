@@ -6,7 +6,7 @@ import {
   type Tensor2D,
 } from '@tensorflow/tfjs-core';
 import type {MoEArguments} from './arguments';
-import type {ExpertAssignment} from './expert_assignment';
+import type {ExpertAssignment} from '../ops/expert_assignment';
 import {groupedExperts} from './experts/grouped';
 import type {ExpertMlpOptions, ExpertWeights} from './experts/mlp';
 import {sparseExperts} from './experts/sparse';

@@ -6,7 +6,7 @@ import {
   transpose,
 } from '@tensorflow/tfjs-core';
 import type {MoEArguments} from './arguments';
-import type {ExpertAssignment} from './expert_assignment';
+import type {ExpertAssignment} from '../ops/expert_assignment';
 import {binnedExperts, expertCapacity} from './experts/binned';
 import type {ExpertMlpOptions, ExpertWeights} from './experts/mlp';
 import {MoELayer} from './moe_layer';

@@ -21,10 +21,10 @@ import {
   serializeActivation,
 } from './activations';
 import {type MoEArguments, type ResolvedArguments, resolveArguments} from './arguments';
-import {assignExperts, type ExpertAssignment} from './expert_assignment';
+import {assignExperts, type ExpertAssignment} from '../ops/expert_assignment';
 import type {ExpertMlpOptions, ExpertWeights} from './experts/mlp';
 import {serializeInitializer} from './initializers';
-import {loadBalancingLoss} from './load_balancing_loss';
+import {loadBalancingLoss} from '../ops/load_balancing_loss';
 import {type ExpertWeightLayouts, weightSpecs} from './moe_weights';
 import {onlyInput} from './only_input';
 import {PassQueue} from './pass_queue';

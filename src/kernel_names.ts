@@ -71,6 +71,17 @@ export interface RowIndicesAttrs {
   numBlocks: number;
 }
 
+/**
+ * The assignment of copies to experts, whole: experts [N] -> indices [N], the copies expert after expert
+ * and those of one expert in their order; binIds [N], the expert of each; tokensPerExpert [E]; and bins [E],
+ * where each expert's copies end. A backend may be without it: Sort, Histogram and Cumsum compute the same.
+ */
+export const AssignExperts = 'MegaBlocksAssignExperts';
+export type AssignExpertsInputs = Record<'experts', TensorInfo>;
+export interface AssignExpertsAttrs {
+  numExperts: number;
+}
+
 /** x [E] or [batch, E], bins [E] -> element i repeated up to bins[i]; zero from the last bin on. */
 export const Replicate = 'MegaBlocksReplicate';
 export type ReplicateInputs = Record<'x' | 'bins', TensorInfo>;
@@ -103,6 +114,22 @@ export interface TakeAlongRowsAttrs {
 export const TakeAlongRowsGrad = 'MegaBlocksTakeAlongRowsGrad';
 export type TakeAlongRowsGradInputs = Record<'dy' | 'indices', TensorInfo>;
 export type TakeAlongRowsGradAttrs = TakeAlongRowsAttrs;
+
+// The load-balancing loss. A backend may be without its kernels: tfjs' ops compute the same.
+
+/** scores [T, E], tokensPerExpert [E] -> a scalar: scale * sum of scores[t, e] * tokensPerExpert[e]. */
+export const LoadBalancingLoss = 'MegaBlocksLoadBalancingLoss';
+export type LoadBalancingLossInputs = Record<'scores' | 'tokensPerExpert', TensorInfo>;
+export interface LoadBalancingLossAttrs {
+  scale: number;
+  /** T. */
+  numTokens: number;
+}
+
+/** dy, a scalar, tokensPerExpert [E] -> [T, E]: every row dy * scale * tokensPerExpert. */
+export const LoadBalancingLossGrad = 'MegaBlocksLoadBalancingLossGrad';
+export type LoadBalancingLossGradInputs = Record<'dy' | 'tokensPerExpert', TensorInfo>;
+export type LoadBalancingLossGradAttrs = LoadBalancingLossAttrs;
 
 // Permutation.
 
@@ -335,6 +362,13 @@ export type LayerNormGradAttrs = LayerNormAttrs;
 export const LayerNormGammaGrad = 'MegaBlocksLayerNormGammaGrad';
 export type LayerNormGammaGradInputs = Record<'x' | 'dy', TensorInfo>;
 export type LayerNormGammaGradAttrs = LayerNormAttrs;
+
+/**
+ * x, dy -> dgamma [H], dbeta [H]. A backend may be without it: LayerNormGammaGrad and Sum compute the same.
+ */
+export const LayerNormParametersGrad = 'MegaBlocksLayerNormParametersGrad';
+export type LayerNormParametersGradInputs = LayerNormGammaGradInputs;
+export type LayerNormParametersGradAttrs = LayerNormAttrs;
 
 /**
  * qkv [batch, T, 3 * H], queries, keys and values side by side, each of `numHeads` heads -> [batch,

@@ -11,7 +11,7 @@ import {
 import {binnedGather} from '../../ops/binned_gather';
 import {binnedScatter} from '../../ops/binned_scatter';
 import {stopGradient} from '../../ops/stop_gradient';
-import type {ExpertAssignment} from '../expert_assignment';
+import type {ExpertAssignment} from '../../ops/expert_assignment';
 import {expertMlp, type ExpertMlpOptions, type ExpertRows, type ExpertWeights} from './mlp';
 
 /** As many rows for every expert: plain batched products. w1 and v1 are [E, H, F], w2 [E, F, H]. */

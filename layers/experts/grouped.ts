@@ -4,7 +4,7 @@ import {groupedMatMul} from '../../ops/grouped_mat_mul';
 import {type GroupedMlpWeights, groupedMlp, hasFusedMlp} from '../../ops/grouped_mlp';
 import {scatter} from '../../ops/scatter';
 import type {Precision} from '../../src/kernel_names';
-import type {ExpertAssignment} from '../expert_assignment';
+import type {ExpertAssignment} from '../../ops/expert_assignment';
 import {expertMlp, type ExpertMlpOptions, type ExpertRows, type ExpertWeights} from './mlp';
 
 /** Rows that lie packed, expert after expert; all weights are [E, F, H]. */

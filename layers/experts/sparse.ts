@@ -14,7 +14,7 @@ import {SparseMatrix} from '../../ops/sparse_matrix';
 import {SparseTopology} from '../../ops/sparse_topology';
 import {topology} from '../../ops/topology';
 import type {Precision} from '../../src/kernel_names';
-import type {ExpertAssignment} from '../expert_assignment';
+import type {ExpertAssignment} from '../../ops/expert_assignment';
 import {expertMlp, type ExpertMlpOptions, type ExpertRows, type ExpertWeights} from './mlp';
 
 /**

@@ -1,13 +1,31 @@
 import {type GradConfig, type NamedAttrMap, sum, type Tensor} from '@tensorflow/tfjs-core';
-import {runKernel} from '../kernel';
-import {LayerNorm, LayerNormGammaGrad, LayerNormGrad} from '../kernel_names';
+import {hasKernels, runKernel} from '../kernel';
+import {
+  LayerNorm,
+  LayerNormGammaGrad,
+  LayerNormGrad,
+  LayerNormParametersGrad,
+} from '../kernel_names';
 
 export const layerNormGradConfig: GradConfig = {
   kernelName: LayerNorm,
   inputsToSave: ['x', 'gamma'],
-  gradFunc: (dy: Tensor | Tensor[], [x, gamma]: Tensor[], attrs: NamedAttrMap) => ({
-    x: () => runKernel(LayerNormGrad, {x, gamma, dy: dy as Tensor}, attrs),
-    gamma: () => runKernel(LayerNormGammaGrad, {x, dy: dy as Tensor}, attrs),
-    beta: () => sum(dy as Tensor, 0),
-  }),
+  gradFunc: (gradient: Tensor | Tensor[], [x, gamma]: Tensor[], attrs: NamedAttrMap) => {
+    const dy = gradient as Tensor;
+    const ofX = () => runKernel(LayerNormGrad, {x, gamma, dy}, attrs);
+    if (hasKernels(LayerNormParametersGrad)) {
+      // Here, since the tape disposes of what it makes for one of the two before it asks for the other.
+      const [dgamma, dbeta] = runKernel<object, object, Tensor[]>(
+        LayerNormParametersGrad,
+        {x, dy},
+        attrs,
+      );
+      return {x: ofX, gamma: () => dgamma, beta: () => dbeta};
+    }
+    return {
+      x: ofX,
+      gamma: () => runKernel(LayerNormGammaGrad, {x, dy}, attrs),
+      beta: () => sum(dy, 0),
+    };
+  },
 };

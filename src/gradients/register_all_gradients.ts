@@ -8,6 +8,7 @@ import {embeddingGradConfig} from './Embedding_grad';
 import {gatherGradConfig, weightedGatherGradConfig} from './Gather_grad';
 import {groupedMatMulGradConfig} from './GroupedMatMul_grad';
 import {layerNormGradConfig} from './LayerNorm_grad';
+import {loadBalancingLossGradConfig} from './LoadBalancingLoss_grad';
 import {replicateGradConfig, replicateGradGradConfig} from './Replicate_grad';
 import {scatterGradConfig, weightedScatterGradConfig} from './Scatter_grad';
 import {scatterWeightsGradGradConfig} from './ScatterWeightsGrad_grad';
@@ -27,6 +28,7 @@ registerGradients([
   gatherGradConfig,
   groupedMatMulGradConfig,
   layerNormGradConfig,
+  loadBalancingLossGradConfig,
   replicateGradConfig,
   replicateGradGradConfig,
   scatterGradConfig,

@@ -1,5 +1,5 @@
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
-import {util} from '@tensorflow/tfjs-core';
+import {type TensorInfo, util} from '@tensorflow/tfjs-core';
 import {kernelConfig} from '../../kernel';
 import {Histogram, type HistogramAttrs, type HistogramInputs} from '../../kernel_names';
 import {fill} from './fill';
@@ -59,35 +59,38 @@ const COUNT_VALUES: Program = {
     }`,
 };
 
+/** How often each value below `max` is in x, [N] or [batch, N]: [max] or [batch, max], int32. */
+export function countValues(backend: WebGPUBackend, x: TensorInfo, max: number): TensorInfo {
+  const y = makeOutput(backend, [...x.shape.slice(0, -1), max], 'int32');
+  const total = util.sizeFromShape(x.shape);
+  const size = x.shape[x.shape.length - 1];
+  const tiles = workgroupsFor(size, COUNT_TILE);
+  // Short rows would leave most of a workgroup idle.
+  const isCountedInTiles = max <= MAX_COUNTERS && size >= COUNT_WORKGROUP_SIZE;
+  const isWholeRow = isCountedInTiles && tiles === 1;
+  if (!isWholeRow) {
+    fill(backend, Histogram, y, 0);
+  }
+  if (isCountedInTiles) {
+    runProgram(backend, countTilesProgram(isWholeRow), {
+      inputs: {x},
+      outputs: {y},
+      uniforms: {size, tiles, max, copies: counterCopies(max, MAX_COUNTERS)},
+      workgroups: util.sizeFromShape(x.shape.slice(0, -1)) * tiles,
+    });
+  } else {
+    runProgram(backend, COUNT_VALUES, {
+      inputs: {x},
+      outputs: {y},
+      uniforms: {total, size, max},
+      workgroups: workgroupsFor(total, COUNT_WORKGROUP_SIZE),
+    });
+  }
+  return y;
+}
+
 export const histogramConfig = kernelConfig<HistogramInputs, HistogramAttrs, WebGPUBackend>(
   Histogram,
   'webgpu',
-  ({inputs: {x}, attrs: {max}, backend}) => {
-    const y = makeOutput(backend, [...x.shape.slice(0, -1), max], 'int32');
-    const total = util.sizeFromShape(x.shape);
-    const size = x.shape[x.shape.length - 1];
-    const tiles = workgroupsFor(size, COUNT_TILE);
-    // Short rows would leave most of a workgroup idle.
-    const isCountedInTiles = max <= MAX_COUNTERS && size >= COUNT_WORKGROUP_SIZE;
-    const isWholeRow = isCountedInTiles && tiles === 1;
-    if (!isWholeRow) {
-      fill(backend, Histogram, y, 0);
-    }
-    if (isCountedInTiles) {
-      runProgram(backend, countTilesProgram(isWholeRow), {
-        inputs: {x},
-        outputs: {y},
-        uniforms: {size, tiles, max, copies: counterCopies(max, MAX_COUNTERS)},
-        workgroups: util.sizeFromShape(x.shape.slice(0, -1)) * tiles,
-      });
-    } else {
-      runProgram(backend, COUNT_VALUES, {
-        inputs: {x},
-        outputs: {y},
-        uniforms: {total, size, max},
-        workgroups: workgroupsFor(total, COUNT_WORKGROUP_SIZE),
-      });
-    }
-    return y;
-  },
+  ({inputs: {x}, attrs: {max}, backend}) => countValues(backend, x, max),
 );

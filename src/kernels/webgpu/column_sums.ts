@@ -12,23 +12,27 @@ export const MAX_CHUNKS = 2048;
 const COLUMNS = 8;
 const SLICES = 32;
 
-/** One workgroup eight columns, which one read brings in; its lanes share the chunks. */
-function sumOfChunksProgram(name: string): Program {
+/**
+ * One workgroup eight columns of one of `numMatrices` matrices side by side, which one read brings in; its
+ * lanes share the chunks.
+ */
+function sumOfChunksProgram(name: string, numMatrices: number): Program {
   const workgroupSize = COLUMNS * SLICES;
   return {
     name,
-    variant: 'sum of chunks',
+    variant: `sum of chunks ${numMatrices}`,
     inputs: {sums: 'f32'},
-    outputs: {y: 'f32'},
-    uniforms: {size: 'u32', chunks: 'u32'},
+    outputs: Object.fromEntries(Array.from({length: numMatrices}, (_, i) => [`y_${i}`, 'f32'])),
+    uniforms: {size: 'u32', chunks: 'u32', groupsOfMatrix: 'u32'},
     workgroupSize,
     declarations: () => `var<workgroup> partials : array<f32, ${workgroupSize}>;`,
     main: () => `
-      let column = group * ${COLUMNS}u + lane % ${COLUMNS}u;
+      let matrix = group / uniforms.groupsOfMatrix;
+      let column = group % uniforms.groupsOfMatrix * ${COLUMNS}u + lane % ${COLUMNS}u;
       var sum = 0.0;
       if (column < uniforms.size) {
         for (var chunk = lane / ${COLUMNS}u; chunk < uniforms.chunks; chunk += ${SLICES}u) {
-          sum += sums[chunk * uniforms.size + column];
+          sum += sums[(chunk * ${numMatrices}u + matrix) * uniforms.size + column];
         }
       }
       partials[lane] = sum;
@@ -36,19 +40,26 @@ function sumOfChunksProgram(name: string): Program {
       if (lane < ${COLUMNS}u && column < uniforms.size) {
         var total = 0.0;
         for (var i = lane; i < ${workgroupSize}u; i += ${COLUMNS}u) { total += partials[i]; }
-        y[column] = total;
+        ${Array.from({length: numMatrices}, (_, i) => `if (matrix == ${i}u) { y_${i}[column] = total; }`).join('\n')}
       }`,
   };
 }
 
-/** y [size] = the sums of the columns of `sums` [chunks, size]. */
-export function sumChunks(backend: WebGPUBackend, name: string, sums: TensorInfo, y: TensorInfo) {
-  const [chunks, size] = sums.shape;
-  runProgram(backend, sumOfChunksProgram(name), {
+/** Each y [size] = the sums of the columns of its matrix in `sums` [chunks, matrices, size]. */
+export function sumChunks(
+  backend: WebGPUBackend,
+  name: string,
+  sums: TensorInfo,
+  ...y: TensorInfo[]
+) {
+  const chunks = sums.shape[0];
+  const size = sums.shape[sums.shape.length - 1];
+  const groupsOfMatrix = Math.ceil(size / COLUMNS);
+  runProgram(backend, sumOfChunksProgram(name, y.length), {
     inputs: {sums},
-    outputs: {y},
-    uniforms: {size, chunks},
-    workgroups: Math.ceil(size / COLUMNS),
+    outputs: Object.fromEntries(y.map((matrix, i) => [`y_${i}`, matrix])),
+    uniforms: {size, chunks, groupsOfMatrix},
+    workgroups: y.length * groupsOfMatrix,
   });
 }
 

@@ -28,15 +28,28 @@ const ROUNDS = TILE / LANES;
 /** Counters that keep counting the digits from waiting for each other. */
 const COUNTERS = 2048;
 
+/** How many keys there are of each value, and of it and all lower ones, both [values], int32. */
+interface Bins {
+  counts: TensorInfo;
+  bins: TensorInfo;
+}
+
+/** Whether one pass sorts keys below `numValues`, and finds their bins too. */
+export function sortsInOnePass(numValues: number): boolean {
+  return numValues <= 2 ** MAX_DIGIT_BITS;
+}
+
 /**
  * The keys [N], int32, sorted by their low `endBit` bits, and where each came from, both [N]. Stable.
- * All 32 bits order as signed integers, fewer by their value.
+ * All 32 bits order as signed integers, fewer by their value. `bins` are written where they are given, of
+ * keys that one pass sorts.
  */
 export function radixSort(
   backend: WebGPUBackend,
   kernelName: string,
   keys: TensorInfo,
   endBit: number,
+  bins?: Bins,
 ): Pairs<TensorInfo> {
   const made: TensorInfo[] = [];
   const makePairs = () => {
@@ -50,7 +63,7 @@ export function radixSort(
   const result = makePairs();
   if (keys.shape[0] > 0) {
     sort(keys, digitsOf(endBit, MAX_DIGIT_BITS), result, makePairs, (digit, from, to) =>
-      sortByDigit(backend, kernelName, digit, from, to),
+      sortByDigit(backend, kernelName, digit, from, to, bins),
     );
   }
   made.slice(2).forEach((scratch) => backend.disposeData(scratch.dataId));
@@ -64,6 +77,7 @@ function sortByDigit(
   {shift, bits}: Digit,
   from: {keys: TensorInfo; indices?: TensorInfo},
   to: Pairs<TensorInfo>,
+  bins?: Bins,
 ) {
   const [size] = from.keys.shape;
   const digits = 2 ** bits;
@@ -71,12 +85,13 @@ function sortByDigit(
   // With the sign bit flipped, negative keys come before the others.
   const flip = shift + bits === 32 ? digits / 2 : 0;
   const uniforms = {size, shift, flip};
-  const outputs = {sortedKeys: to.keys, sortedIndices: to.indices};
+  const outputs = {sortedKeys: to.keys, sortedIndices: to.indices, ...bins};
+  const numValues = bins?.bins.shape[0];
   const inputs = {
     keys: from.keys,
     ...(from.indices == null ? {} : {indices: from.indices}),
   };
-  const program = moveProgram(name, digits, from.indices != null, tiles > 1);
+  const program = moveProgram(name, digits, numValues, from.indices != null, tiles > 1);
   if (tiles === 1) {
     runProgram(backend, program, {inputs, outputs, uniforms, workgroups: tiles});
     return;
@@ -136,19 +151,24 @@ function countProgram(name: string, digits: number): Program {
 function moveProgram(
   name: string,
   digits: number,
+  numValues: number | undefined,
   hasIndices: boolean,
   hasOtherTiles: boolean,
 ): Program {
   const slots = TEAMS * digits;
   return {
     name,
-    variant: `move ${digits} ${hasIndices} ${hasOtherTiles}`,
+    variant: `move ${digits} ${numValues} ${hasIndices} ${hasOtherTiles}`,
     inputs: {
       keys: 'i32',
       ...(hasIndices ? {indices: 'i32'} : {}),
       ...(hasOtherTiles ? {sums: 'i32'} : {}),
     },
-    outputs: {sortedKeys: 'i32', sortedIndices: 'i32'},
+    outputs: {
+      sortedKeys: 'i32',
+      sortedIndices: 'i32',
+      ...(numValues == null ? {} : {counts: 'i32', bins: 'i32'}),
+    },
     uniforms: {
       size: 'u32',
       shift: 'u32',
@@ -221,7 +241,16 @@ function moveProgram(
             let beforeTile = 0;`
       }
       workgroupBarrier();
-      var start = sumBefore(total, lane) + beforeTile;
+      let lower = sumBefore(total, lane);
+      ${
+        numValues == null
+          ? ''
+          : `if (group == 0u && lane < ${numValues}u) {
+              counts[lane] = total;
+              bins[lane] = lower + total;
+            }`
+      }
+      var start = lower + beforeTile;
       if (lane < ${digits}u) {
         ${unroll(TEAMS, (team) => `starts[${team * digits}u + lane] = start; start += count${team};`)}
       }

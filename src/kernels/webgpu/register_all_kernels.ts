@@ -3,6 +3,7 @@ import {registerKernels} from '../../kernel';
 import {activationConfig} from './Activation';
 import {activationGradConfig} from './ActivationGrad';
 import {adamWConfig} from './AdamW';
+import {assignExpertsConfig} from './AssignExperts';
 import {causalAttentionConfig} from './CausalAttention';
 import {causalAttentionGradConfig} from './CausalAttentionGrad';
 import {cumsumConfig} from './Cumsum';
@@ -18,8 +19,10 @@ import {globalNormConfig} from './GlobalNorm';
 import {groupedMatMulConfig} from './GroupedMatMul';
 import {histogramConfig} from './Histogram';
 import {layerNormConfig} from './LayerNorm';
-import {layerNormGammaGradConfig} from './LayerNormGammaGrad';
 import {layerNormGradConfig} from './LayerNormGrad';
+import {layerNormParametersGradConfig} from './LayerNormParametersGrad';
+import {loadBalancingLossConfig} from './LoadBalancingLoss';
+import {loadBalancingLossGradConfig} from './LoadBalancingLossGrad';
 import {paddedBinsConfig} from './PaddedBins';
 import {permutedMatMulConfig} from './PermutedMatMul';
 import {replicateConfig} from './Replicate';
@@ -46,6 +49,7 @@ registerKernels([
   activationConfig,
   activationGradConfig,
   adamWConfig,
+  assignExpertsConfig,
   causalAttentionConfig,
   causalAttentionGradConfig,
   cumsumConfig,
@@ -62,8 +66,10 @@ registerKernels([
   groupedMatMulConfig,
   histogramConfig,
   layerNormConfig,
-  layerNormGammaGradConfig,
   layerNormGradConfig,
+  layerNormParametersGradConfig,
+  loadBalancingLossConfig,
+  loadBalancingLossGradConfig,
   paddedBinsConfig,
   permutedMatMulConfig,
   replicateConfig,

@@ -1,9 +1,9 @@
 import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {kernelConfig} from '../../kernel';
 import {
-  LayerNormGammaGrad,
-  type LayerNormGammaGradAttrs,
-  type LayerNormGammaGradInputs,
+  LayerNormParametersGrad,
+  type LayerNormParametersGradAttrs,
+  type LayerNormParametersGradInputs,
 } from '../../kernel_names';
 import {MAX_CHUNKS, sumChunks} from './column_sums';
 import {rowStatistics} from './layer_norm_wgsl';
@@ -12,14 +12,15 @@ import {WorkgroupRow} from './workgroup_row';
 import {workgroupReduction} from './workgroup_reduction';
 
 /**
- * One workgroup a chunk of rows and as many columns as its lanes sum in registers: all of them, if the
- * rows are short. It goes from row to row.
+ * The sums of chunks of rows, [chunks, 2, H]: of dy times the normalized rows, and of dy. One workgroup a
+ * chunk and as many columns as its lanes sum in registers: all of them, if the rows are short. It goes from
+ * row to row.
  */
 function chunkSumsProgram(row: WorkgroupRow): Program {
   const {type, workgroupSize} = row;
   const x = row.value('x', 'x[begin + at]');
   return {
-    name: LayerNormGammaGrad,
+    name: LayerNormParametersGrad,
     variant: `chunks ${row.variant}`,
     inputs: {x: type, dy: type},
     outputs: {sums: type},
@@ -37,7 +38,7 @@ function chunkSumsProgram(row: WorkgroupRow): Program {
       let chunk = group % uniforms.chunks;
       let columnBegin = group / uniforms.chunks * ${row.slots * workgroupSize}u;
       if (columnBegin >= uniforms.length) { return; }
-      ${row.eachSlot((slot) => `var sum_${slot} = ${type}();`)}
+      ${row.eachSlot((slot) => `var gamma_${slot} = ${type}(); var beta_${slot} = ${type}();`)}
       let rowEnd = min((chunk + 1) * uniforms.rowsPerChunk, uniforms.numRows);
       for (var row = chunk * uniforms.rowsPerChunk; row < rowEnd; row++) {
         let begin = row * uniforms.length;
@@ -49,7 +50,9 @@ function chunkSumsProgram(row: WorkgroupRow): Program {
               let at = columnBegin + lane + ${slot * workgroupSize}u;
               if (at < uniforms.length) {
                 let normal = (${row.inRegisters ? `x_${slot}` : 'x[begin + at]'} - mean) * scale;
-                sum_${slot} += dy[begin + at] * normal;
+                let gradient = dy[begin + at];
+                gamma_${slot} += gradient * normal;
+                beta_${slot} += gradient;
               }
             }`,
         )}
@@ -58,30 +61,34 @@ function chunkSumsProgram(row: WorkgroupRow): Program {
         (slot) => `
           {
             let at = columnBegin + lane + ${slot * workgroupSize}u;
-            if (at < uniforms.length) { sums[chunk * uniforms.length + at] = sum_${slot}; }
+            if (at < uniforms.length) {
+              sums[2u * chunk * uniforms.length + at] = gamma_${slot};
+              sums[(2u * chunk + 1u) * uniforms.length + at] = beta_${slot};
+            }
           }`,
       )}`,
   };
 }
 
-export const layerNormGammaGradConfig = kernelConfig<
-  LayerNormGammaGradInputs,
-  LayerNormGammaGradAttrs,
+export const layerNormParametersGradConfig = kernelConfig<
+  LayerNormParametersGradInputs,
+  LayerNormParametersGradAttrs,
   WebGPUBackend
->(LayerNormGammaGrad, 'webgpu', ({inputs: {x, dy}, attrs: {epsilon}, backend}) => {
+>(LayerNormParametersGrad, 'webgpu', ({inputs: {x, dy}, attrs: {epsilon}, backend}) => {
   const [numRows, size] = x.shape;
   const dgamma = makeOutput(backend, [size]);
+  const dbeta = makeOutput(backend, [size]);
   const row = new WorkgroupRow(size);
   const rowsPerChunk = Math.ceil(numRows / MAX_CHUNKS);
   const chunks = numRows === 0 ? 0 : Math.ceil(numRows / rowsPerChunk);
-  const sums = makeOutput(backend, [chunks, size]);
+  const sums = makeOutput(backend, [chunks, 2, size]);
   runProgram(backend, chunkSumsProgram(row), {
     inputs: {x, dy},
     outputs: {sums},
     uniforms: {numRows, length: row.length, size, epsilon, chunks, rowsPerChunk},
     workgroups: chunks * Math.ceil(row.length / (row.slots * row.workgroupSize)),
   });
-  sumChunks(backend, LayerNormGammaGrad, sums, dgamma);
+  sumChunks(backend, LayerNormParametersGrad, sums, dgamma, dbeta);
   backend.disposeData(sums.dataId);
-  return dgamma;
+  return [dgamma, dbeta];
 });

@@ -7,7 +7,14 @@ import {
   type Tensor1D,
   type Tensor2D,
 } from '@tensorflow/tfjs-core';
-import {stopGradient} from '../ops/stop_gradient';
+import {stopGradient} from './stop_gradient';
+import {hasKernels, runKernel} from '../src/kernel';
+import {
+  LoadBalancingLoss,
+  type LoadBalancingLossAttrs,
+  LoadBalancingLossGrad,
+  type LoadBalancingLossInputs,
+} from '../src/kernel_names';
 
 export interface LoadBalancingLossOptions {
   weight: number;
@@ -32,7 +39,15 @@ export function loadBalancingLoss(
   {weight, topK, numLayers}: LoadBalancingLossOptions,
 ): Scalar {
   const [numTokens, numExperts] = scores.shape;
-  const counts = cast(stopGradient(tokensPerExpert), 'float32');
+  const constantTokens = stopGradient(tokensPerExpert);
   const scale = (weight * numExperts) / (numLayers * numTokens * topK);
+  if (hasKernels(LoadBalancingLoss, LoadBalancingLossGrad)) {
+    return runKernel<LoadBalancingLossInputs, LoadBalancingLossAttrs, Scalar>(
+      LoadBalancingLoss,
+      {scores, tokensPerExpert: constantTokens},
+      {scale: scale / numTokens, numTokens},
+    );
+  }
+  const counts = cast(constantTokens, 'float32');
   return mul(sum(mul(counts, mean(scores, 0))), scale);
 }
