@@ -259,7 +259,6 @@ OperandSource weights_source(const Sizes& s, const float* from, __nv_bfloat16* h
 struct Scratch {
   float *copies, *weight_gradients;
   __nv_bfloat16 *dy, *dsums;
-  uint32_t* progress;
   size_t size;
   Scratch(const Sizes& s, const MegaBlocksPermutation& p, bool backward, void* memory) {
     Parts parts(memory);
@@ -269,10 +268,6 @@ struct Scratch {
       dy = parts.take<__nv_bfloat16>(s.rows * s.hidden);
       dsums = parts.take<__nv_bfloat16>(s.rows * s.ffn);
     }
-    // For the product that converts the most: x and w1.
-    float* const some = reinterpret_cast<float*>(16);
-    progress = parts.take<uint32_t>(
-        num_progress_words(gathered(s, p, some, nullptr), weights_source(s, some, nullptr)));
     size = parts.size();
   }
 };
@@ -280,17 +275,17 @@ struct Scratch {
 template <bool transpose_a, bool transpose_b, typename Output>
 cudaError_t product(
     const MegaBlocksExperts& e, const OperandSource& a, const OperandSource& b, int64_t k, int64_t n,
-    const Output& output, uint32_t* progress, cudaStream_t stream) {
+    const Output& output, cudaStream_t stream) {
   const Sizes s = sizes_of(e);
   const int ik = static_cast<int>(k), in = static_cast<int>(n);
   if (shares_b(s.rows, k, n, s.num_experts, transpose_a)) {
     const Grouped<transpose_a, transpose_b, kShareB, Output> family{e.permutation.bins, s.rows, ik, in,
                                                                    s.num_experts, output};
-    return launch(a, b, family, progress, stream);
+    return launch(a, b, family, stream);
   }
   const Grouped<transpose_a, transpose_b, kShareA, Output> family{e.permutation.bins, s.rows, ik, in,
                                                                  s.num_experts, output};
-  return launch(a, b, family, progress, stream);
+  return launch(a, b, family, stream);
 }
 
 /// Calls `f` with the activation as a constant.
@@ -355,14 +350,13 @@ cudaError_t megablocks_experts_forward(
   const auto first = [&](auto activation) {
     return product<false, true>(
         e, gathered(s, p, x, saved.x), weights_source(s, w1, saved.w1), s.hidden, s.ffn,
-        ActivationOutput<decltype(activation)::value>{copies, s.ffn, saved.sums, saved.activated},
-        scratch.progress, stream);
+        ActivationOutput<decltype(activation)::value>{copies, s.ffn, saved.sums, saved.activated}, stream);
   };
   if (cudaError_t error = with_activation(e.activation, first)) return error;
   float* const to = p.top_k > 1 ? scratch.copies : out;
   if (cudaError_t error = product<false, false>(
           e, rows_source(s, s.ffn, nullptr, saved.activated), weights_source(s, w2, saved.w2), s.ffn, s.hidden,
-          ScatterOutput{copies, to, s.hidden}, scratch.progress, stream)) {
+          ScatterOutput{copies, to, s.hidden}, stream)) {
     return error;
   }
   return sum_copies(e, to, out, stream);
@@ -390,8 +384,7 @@ cudaError_t megablocks_experts_backward(
         e, gathered(s, p, dy, scratch.dy), w2, s.hidden, s.ffn,
         ActivationGradOutput<decltype(activation)::value>{
             copies, s.ffn, s.rows, saved.sums, scratch.dsums,
-            dweights == nullptr ? nullptr : scratch.weight_gradients},
-        scratch.progress, stream);
+            dweights == nullptr ? nullptr : scratch.weight_gradients}, stream);
   };
   if (cudaError_t error = with_activation(e.activation, first)) return error;
   if (dweights != nullptr) {
@@ -401,15 +394,15 @@ cudaError_t megablocks_experts_backward(
   }
   if (cudaError_t error = product<true, false>(
           e, rows_source(s, s.ffn, nullptr, saved.activated), rows_source(s, s.hidden, nullptr, scratch.dy),
-          s.ffn, s.hidden, PlainOutput{dw2, s.hidden}, scratch.progress, stream)) {
+          s.ffn, s.hidden, PlainOutput{dw2, s.hidden}, stream)) {
     return error;
   }
   float* const to = p.top_k > 1 ? scratch.copies : dx;
   if (cudaError_t error = product<false, false>(e, dsums, w1, s.ffn, s.hidden,
-                                                ScatterOutput{copies, to, s.hidden}, scratch.progress, stream)) {
+                                                ScatterOutput{copies, to, s.hidden}, stream)) {
     return error;
   }
   if (cudaError_t error = sum_copies(e, to, dx, stream)) return error;
   return product<true, false>(e, dsums, rows_source(s, s.hidden, nullptr, saved.x), s.ffn, s.hidden,
-                              PlainOutput{dw1, s.hidden}, scratch.progress, stream);
+                              PlainOutput{dw1, s.hidden}, stream);
 }

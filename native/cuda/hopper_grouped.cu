@@ -20,14 +20,6 @@ EncodeTiled encode_tiled() {
   return function;
 }
 
-/// Elements of a chunk, about: few enough that the tiles that wait first wait briefly, and enough that
-/// flags are few.
-constexpr int kChunkSize = 16384;
-/// Elements that conversion may be ahead at least: in bfloat16, half of the L2.
-constexpr double kWindow = 12 << 20;
-/// Words before the flags: how many chunks are claimed, and the demand.
-constexpr int kHeaderWords = 2;
-
 struct GroupedOperands {
   OperandSource a, b;
 };
@@ -48,74 +40,77 @@ GroupedOperands operands_of(
   return x;
 }
 
-/// So that sizes are known where there is no memory yet.
-float* const kSome = reinterpret_cast<float*>(16);
-
 template <bool transpose_a, bool transpose_b, Share share>
 cudaError_t multiply_grouped(
     const GroupedOperands& x, const int32_t* bins, int64_t rows, int64_t k, int64_t n, int num_experts,
-    float* out, uint32_t* progress, cudaStream_t stream) {
+    float* out, cudaStream_t stream) {
   const Grouped<transpose_a, transpose_b, share, PlainOutput> family{
       bins, rows, static_cast<int>(k), static_cast<int>(n), num_experts, {out, n}};
-  return launch(x.a, x.b, family, progress, stream);
+  return launch(x.a, x.b, family, stream);
 }
 
-}  // namespace
+/// Vectors of four that a lane loads together when it converts, and that a warp does.
+constexpr int kHeld = 4;
+constexpr int kConverted = kHeld * kWarp;
 
-Conversion conversion_of(const OperandSource& x) {
-  Conversion c{};
-  c.from = x.from;
-  c.to = x.half;
-  c.indices = x.indices;
-  c.top_k = x.top_k;
-  c.height = x.height * x.depth;
-  c.width = static_cast<int>(x.width);
-  c.panel = x.panel > 0 && x.panel < c.width ? x.panel : c.width;
-  c.chunk_rows = c.panel >= kChunkSize ? 1 : kChunkSize / c.panel;
-  c.row_blocks = ceil_divide<int64_t>(c.height, c.chunk_rows);
-  c.num_chunks = x.from == nullptr ? 0 : static_cast<int>(c.row_blocks * ceil_divide(c.width, c.panel));
-  return c;
-}
+/// A matrix that is converted, in units of as many vectors of a row as a warp converts at once. Where rows stay
+/// where they are, all of it is one row.
+struct Conversion {
+  const float4* from;
+  uint2* to;
+  const int32_t* indices;
+  int64_t width;
+  int rows, top_k, units_a_row, units;
 
-int64_t num_progress_words(const OperandSource& a, const OperandSource& b) {
-  return kHeaderWords + int64_t{conversion_of(a).num_chunks} + conversion_of(b).num_chunks;
-}
+  explicit Conversion(const OperandSource& x)
+      : from(reinterpret_cast<const float4*>(x.from)), to(reinterpret_cast<uint2*>(x.half)), indices(x.indices),
+        width(x.width * (indices != nullptr ? 1 : x.height * x.depth) / 4),
+        rows(indices != nullptr ? static_cast<int>(x.height) : 1), top_k(x.top_k),
+        units_a_row(static_cast<int>(ceil_divide<int64_t>(width, kConverted))),
+        units(from == nullptr ? 0 : rows * units_a_row) {}
 
-cudaError_t prepare(
-    const OperandSource& a, const OperandSource& b, double burst, uint32_t* progress, Conversions& out,
-    cudaStream_t stream) {
-  out.a = conversion_of(a);
-  out.b = conversion_of(b);
-  const int64_t chunks = int64_t{out.a.num_chunks} + out.b.num_chunks;
-  if (chunks > INT32_MAX / 2) return cudaErrorInvalidValue;
-  out.claimed = progress;
-  out.demand = reinterpret_cast<int*>(progress + 1);
-  out.flags = progress + kHeaderWords;
-  if (chunks == 0) return cudaSuccess;
-  const auto size = [](const Conversion& c) { return c.num_chunks > 0 ? double(c.height) * c.width : 0; };
-  const double window = burst > kWindow ? burst : kWindow, share = window / (size(out.a) + size(out.b));
-  out.window = static_cast<int>(share < 1 ? share * chunks : chunks) + 1;
-  return cudaMemsetAsync(progress, 0, (kHeaderWords + chunks) * sizeof(uint32_t), stream);
-}
+  /// The warp's lanes call it.
+  __device__ void convert(int unit) const {
+    const int row = unit / units_a_row;
+    const int64_t begin = int64_t{unit % units_a_row} * kConverted + threadIdx.x % kWarp;
+    int64_t source = row;
+    if (indices != nullptr) {
+      const int copy = indices[row];
+      source = copy >= 0 && copy < rows ? copy / top_k : -1;
+    }
+    float4 x[kHeld];
+#pragma unroll
+    for (int i = 0; i < kHeld; i++) {
+      const int64_t column = begin + i * kWarp;
+      x[i] = source >= 0 && column < width ? __ldcs(from + source * width + column) : float4{};
+    }
+#pragma unroll
+    for (int i = 0; i < kHeld; i++) {
+      const int64_t column = begin + i * kWarp;
+      if (column < width) to[row * width + column] = to_bfloat16(x[i]);
+    }
+  }
+};
 
-namespace {
-
-/// Converts blocks of kFlatBlock vectors of four, a warp each.
-__global__ void to_bfloat16_kernel(const float4* x, int64_t blocks, uint2* out) {
-  for (int64_t i = thread_index() / kWarp; i < blocks; i += num_threads() / kWarp) {
-    convert_flat(x + i * kFlatBlock, 1, out + i * kFlatBlock);
+__global__ void convert_kernel(const Conversion a, const Conversion b) {
+  const int warps = static_cast<int>(num_threads() / kWarp);
+  for (int unit = static_cast<int>(thread_index() / kWarp); unit < a.units + b.units; unit += warps) {
+    if (unit < a.units) {
+      a.convert(unit);
+    } else {
+      b.convert(unit - a.units);
+    }
   }
 }
 
 }  // namespace
 
-cudaError_t convert_first(OperandSource& x, cudaStream_t stream) {
-  constexpr int kThreads = 256, kBlock = 4 * kFlatBlock;
-  const int64_t size = x.width * x.height * x.depth;
-  if (x.from == nullptr || x.indices != nullptr || size % kBlock != 0) return cudaSuccess;
-  to_bfloat16_kernel<<<grid_for(size / kBlock, kThreads / kWarp), kThreads, 0, stream>>>(
-      reinterpret_cast<const float4*>(x.from), size / kBlock, reinterpret_cast<uint2*>(x.half));
-  x.from = nullptr;
+cudaError_t convert(const OperandSource& a, const OperandSource& b, cudaStream_t stream) {
+  constexpr int kThreads = 256;
+  const Conversion first(a), second(b);
+  const int units = first.units + second.units;
+  if (units == 0) return cudaSuccess;
+  convert_kernel<<<grid_for(units, kThreads / kWarp), kThreads, 0, stream>>>(first, second);
   return cudaGetLastError();
 }
 
@@ -153,9 +148,7 @@ bool hopper_supports(int64_t k, int64_t n) {
 size_t hopper_grouped_workspace(
     int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a, bool transpose_b) {
   Parts parts;
-  const GroupedOperands x =
-      operands_of(kSome, kSome, rows, k, n, num_experts, transpose_a, transpose_b, parts);
-  parts.take<uint32_t>(num_progress_words(x.a, x.b));
+  operands_of(nullptr, nullptr, rows, k, n, num_experts, transpose_a, transpose_b, parts);
   return parts.size();
 }
 
@@ -171,7 +164,6 @@ cudaError_t hopper_grouped_mat_mul(
   }
   Parts parts(workspace);
   const GroupedOperands x = operands_of(a, b, rows, k, n, num_experts, transpose_a, transpose_b, parts);
-  uint32_t* progress = parts.take<uint32_t>(num_progress_words(x.a, x.b));
   const bool share_b = shares_b(rows, k, n, num_experts, transpose_a);
   const auto call = transpose_a ? share_b ? multiply_grouped<true, false, kShareB>
                                           : multiply_grouped<true, false, kShareA>
@@ -179,7 +171,7 @@ cudaError_t hopper_grouped_mat_mul(
                                             : multiply_grouped<false, true, kShareA>
                     : share_b ? multiply_grouped<false, false, kShareB>
                               : multiply_grouped<false, false, kShareA>;
-  return call(x, bins, rows, k, n, num_experts, out, progress, stream);
+  return call(x, bins, rows, k, n, num_experts, out, stream);
 }
 
 }  // namespace megablocks

@@ -10,7 +10,7 @@ namespace megablocks {
 /// Whether this GPU and these sizes are for it: rows in memory must be whole vectors of 16 bytes.
 bool hopper_supports(int64_t k, int64_t n);
 
-/// The bytes that megablocks_grouped_mat_mul needs: both operands in bfloat16 and what converting meets in.
+/// The bytes that megablocks_grouped_mat_mul needs: both operands in bfloat16.
 size_t hopper_grouped_workspace(
     int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a, bool transpose_b);
 
@@ -27,11 +27,10 @@ struct OperandSource {
   const float* from = nullptr;
   __nv_bfloat16* half = nullptr;
   int64_t width, height, depth = 1;
-  /// Rows come from here (Conversion); they are of a matrix of depth 1.
+  /// Row i, of a matrix of depth 1, is row indices[i] / top_k of `from`, zero where that does not exist; null:
+  /// row i.
   const int32_t* indices = nullptr;
   int top_k = 1;
-  /// The columns that tiles need together; 0: all.
-  int panel = 0;
 };
 
 /// Takes parts of a workspace, one after the other.
@@ -51,35 +50,21 @@ class Parts {
   size_t size_ = 0;
 };
 
-/// The chunks in which an operand is converted; none where it need not be.
-Conversion conversion_of(const OperandSource& x);
-/// The words that converting these needs, all 0 at the start.
-int64_t num_progress_words(const OperandSource& a, const OperandSource& b);
-/// As above. `progress` are these words, which this clears. Tiles that run together need about `burst`
-/// elements at once.
-cudaError_t prepare(
-    const OperandSource& a, const OperandSource& b, double burst, uint32_t* progress, Conversions& out,
-    cudaStream_t stream);
+/// Rounds those of the operands that are float32 to bfloat16.
+cudaError_t convert(const OperandSource& a, const OperandSource& b, cudaStream_t stream);
 
 /// The map of x, from which boxes of 64 by `box_height` are loaded. What is beyond an edge is zero.
 bool make_map(CUtensorMap& map, const OperandSource& x, int box_height);
 cudaError_t num_multiprocessors(int& count);
 
-/// Converts x by a kernel of its own where its rows stay where they are: at the speed of memory, which the
-/// warps that convert beside a product do not reach.
-cudaError_t convert_first(OperandSource& x, cudaStream_t stream);
-
 template <typename Family>
 cudaError_t launch(
-    OperandSource a, OperandSource b, const Family& family, uint32_t* progress, cudaStream_t stream) {
-  if (cudaError_t e = convert_first(a, stream)) return e;
-  if (cudaError_t e = convert_first(b, stream)) return e;
+    const OperandSource& a, const OperandSource& b, const Family& family, cudaStream_t stream) {
+  if (cudaError_t e = convert(a, b, stream)) return e;
   CUtensorMap a_map, b_map;
-  Conversions conversions;
   if (!make_map(a_map, a, 64) || !make_map(b_map, b, Family::kBMnMajor ? 64 : kHalfColumns)) {
     return cudaErrorInvalidValue;
   }
-  if (cudaError_t e = prepare(a, b, family.burst(a, b), progress, conversions, stream)) return e;
   const auto kernel = hopper_product_kernel<Family>;
   if (cudaError_t e =
           cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes)) {
@@ -97,7 +82,7 @@ cudaError_t launch(
   cluster.val.clusterDim = {kCluster, 1, 1};
   config.attrs = &cluster;
   config.numAttrs = 1;
-  return cudaLaunchKernelEx(&config, kernel, a_map, b_map, conversions, family);
+  return cudaLaunchKernelEx(&config, kernel, a_map, b_map, family);
 }
 
 /// The rows between the bins of a [rows, k] times each expert's b [E, k, n] ([E, n, k] with transpose_b);
@@ -113,16 +98,6 @@ struct Grouped {
   int64_t rows;
   int k, n, num_experts;
   Output output;
-
-  /// All of a group's operands are needed by its first tiles; groups at work, and two to come.
-  double burst(const OperandSource& a, const OperandSource& b) const {
-    constexpr double kMultiprocessors = 132;
-    const double down = transpose_a ? ceil_divide(k, kTileRows) : double(rows) / num_experts / kTileRows + 0.5;
-    const double tiles = down * ceil_divide(n, kTileColumns);
-    const double converted = (a.from != nullptr ? double(a.width) * a.height * a.depth : 0) +
-                             (b.from != nullptr ? double(b.width) * b.height * b.depth : 0);
-    return converted / num_experts * (2 + 2 * ceil_divide<int64_t>(kMultiprocessors, tiles + 1));
-  }
 
   class Schedule {
    public:
@@ -179,14 +154,6 @@ struct Grouped {
     const int64_t row = w.row + (transpose_a ? 0 : w.begin);
     const int matrix = transpose_a ? 0 : static_cast<int>(w.group);
     return {{depth, row, 0}, {{depth, w.column, matrix}, {depth, w.column + kHalfColumns, matrix}}};
-  }
-  __device__ void needs(const Conversions& c, const Work& w, int step, int& of_a, int& of_b) const {
-    const int depth = (step + 1) * kDepth;
-    of_a = c.a.chunks_through(w.begin + (transpose_a ? depth : w.row + kTileRows), 0);
-    of_b = c.b.chunks_through(transpose_a   ? w.begin + depth
-                              : transpose_b ? w.group * n + min(w.column + kTileColumns, n)
-                                            : w.group * k + min(depth, k),
-                              0);
   }
   __device__ auto line(const Work& w, int row, bool exists) const {
     return output.line((transpose_a ? w.group * k : w.begin) + w.row + row, w.column, exists);

@@ -11,8 +11,6 @@ using namespace hopper;
 using Element = __nv_bfloat16;
 constexpr int kBlock = 128, kDepth = kDepthOf<Element>;
 static_assert(kBlock == kTileRows && kBlock == kHalfColumns && kBlock == 2 * kDepth, "");
-/// The columns of an operand that are converted together where a tile needs few of them.
-constexpr int kPanel = 256;
 
 /// The entries of a line of blocks, within bounds.
 struct Entries {
@@ -22,11 +20,6 @@ __device__ Entries entries_of(const int32_t* offsets, int64_t line, int64_t num_
   const auto bound = [&](int64_t i) { return min(max(i, int64_t{0}), num_blocks); };
   const int64_t begin = bound(offsets[line]);
   return {begin, max(bound(offsets[line + 1]), begin)};
-}
-
-/// The elements of both operands: lines need what they need in no order that is known before.
-double all_of(const OperandSource& a, const OperandSource& b) {
-  return double(a.width) * a.height * a.depth + double(b.width) * b.height * b.depth;
 }
 
 /// op(a) op(b) at the index. A tile is two blocks that follow each other in a row of blocks, wherever
@@ -39,8 +32,6 @@ struct SddFamily {
   MegaBlocksSparseIndex index;
   int k;
   float* values;
-
-  double burst(const OperandSource& a, const OperandSource& b) const { return all_of(a, b); }
 
   class Schedule {
    public:
@@ -100,17 +91,6 @@ struct SddFamily {
     }
     return p;
   }
-  __device__ void needs(const Conversions& c, const Work& w, int step, int& of_a, int& of_b) const {
-    const int depth = min((step + 1) * kDepth, k);
-    of_a = transpose_a ? c.a.chunks_through(depth, w.row) : c.a.chunks_through(w.row + kBlock, 0);
-    of_b = 0;
-    for (int half = 0; half < 2; half++) {
-      const int64_t column = column_of(w, half);
-      if (column < 0) continue;
-      of_b = max(of_b, transpose_b ? c.b.chunks_through(column + kBlock, 0) : c.b.chunks_through(depth, column));
-    }
-  }
-
   struct Line : LoadsNothing {
     float* to;
     __device__ void store(int, int column, float4 v, bool valid) {
@@ -142,8 +122,6 @@ struct DsdFamily {
   SparseLine lines;
   int n;
   float* out;
-
-  double burst(const OperandSource& a, const OperandSource& b) const { return all_of(a, b); }
 
   class Schedule {
    public:
@@ -183,19 +161,6 @@ struct DsdFamily {
     const int64_t row = inner * kBlock + depth;
     return {{depth, 0, static_cast<int>(block)}, {{row, w.column, 0}, {row, w.column + kHalfColumns, 0}}};
   }
-  __device__ void needs(const Conversions& c, const Work& w, int step, int& of_a, int& of_b) const {
-    int64_t block, inner;
-    of_a = of_b = 0;
-    if (!lines.entry(w.group, w.begin + step / 2, block, inner)) {
-      // What meets the zeros must still be finite where it can be.
-      inner = 0;
-    } else {
-      of_a = c.a.chunks_through((block + 1) * kBlock, 0);
-    }
-    of_b = transpose_b ? c.b.chunks_through(min(w.column + kTileColumns, n), inner * kBlock)
-                       : c.b.chunks_through((inner + 1) * kBlock, 0);
-  }
-
   struct Line : LoadsNothing {
     float* to;
     int64_t stride;
@@ -224,13 +189,12 @@ struct DsdFamily {
   __device__ void finish(const Schedule&, int, int) const {}
 };
 
-/// A dense operand, [height, width] in memory; `wide` where the index goes over the width.
-OperandSource dense_source(const float* from, int64_t height, int64_t width, bool wide, Parts& parts) {
+/// A dense operand, [height, width] in memory.
+OperandSource dense_source(const float* from, int64_t height, int64_t width, Parts& parts) {
   OperandSource x;
   x.from = from;
   x.height = height;
   x.width = width;
-  x.panel = wide ? kPanel : 0;
   x.half = parts.take<__nv_bfloat16>(height * width);
   return x;
 }
@@ -242,38 +206,34 @@ struct Operands {
 Operands sdd_operands(
     const float* a, const float* b, const MegaBlocksSparseIndex& index, int64_t k, bool transpose_a,
     bool transpose_b, Parts& parts) {
-  const OperandSource left = transpose_a ? dense_source(a, k, index.rows, true, parts)
-                                         : dense_source(a, index.rows, k, false, parts);
-  return {left, transpose_b ? dense_source(b, index.columns, k, false, parts)
-                            : dense_source(b, k, index.columns, true, parts)};
+  const OperandSource left = transpose_a ? dense_source(a, k, index.rows, parts)
+                                         : dense_source(a, index.rows, k, parts);
+  return {left, transpose_b ? dense_source(b, index.columns, k, parts)
+                            : dense_source(b, k, index.columns, parts)};
 }
 
 Operands dsd_operands(
     const float* values, const float* b, const MegaBlocksSparseIndex& index, int64_t n, bool transpose_a,
     bool transpose_b, Parts& parts) {
-  OperandSource left = dense_source(values, index.num_blocks * kBlock, kBlock, false, parts);
+  OperandSource left = dense_source(values, index.num_blocks * kBlock, kBlock, parts);
   left.height = kBlock;
   left.depth = index.num_blocks;
   const int64_t inner = transpose_a ? index.rows : index.columns;
-  return {left, transpose_b ? dense_source(b, n, inner, true, parts) : dense_source(b, inner, n, false, parts)};
+  return {left, transpose_b ? dense_source(b, n, inner, parts) : dense_source(b, inner, n, parts)};
 }
-
-float* const kSome = reinterpret_cast<float*>(16);
 
 template <bool transpose_a, bool transpose_b>
 cudaError_t launch_sdd(
-    const Operands& x, const MegaBlocksSparseIndex& index, int64_t k, float* values, uint32_t* progress,
-    cudaStream_t stream) {
+    const Operands& x, const MegaBlocksSparseIndex& index, int64_t k, float* values, cudaStream_t stream) {
   const SddFamily<transpose_a, transpose_b> family{index, static_cast<int>(k), values};
-  return launch(x.a, x.b, family, progress, stream);
+  return launch(x.a, x.b, family, stream);
 }
 
 template <bool transpose_a, bool transpose_b, bool transposed_out>
 cudaError_t launch_dsd(
-    const Operands& x, const MegaBlocksSparseIndex& index, int64_t n, float* out, uint32_t* progress,
-    cudaStream_t stream) {
+    const Operands& x, const MegaBlocksSparseIndex& index, int64_t n, float* out, cudaStream_t stream) {
   const DsdFamily<transpose_a, transpose_b, transposed_out> family{{index, transpose_a}, static_cast<int>(n), out};
-  return launch(x.a, x.b, family, progress, stream);
+  return launch(x.a, x.b, family, stream);
 }
 
 }  // namespace
@@ -285,15 +245,13 @@ bool hopper_supports_sparse(const MegaBlocksSparseIndex& index, int64_t other) {
 
 size_t hopper_sdd_workspace(const MegaBlocksSparseIndex& index, int64_t k, bool transpose_a, bool transpose_b) {
   Parts parts;
-  const Operands x = sdd_operands(kSome, kSome, index, k, transpose_a, transpose_b, parts);
-  parts.take<uint32_t>(num_progress_words(x.a, x.b));
+  sdd_operands(nullptr, nullptr, index, k, transpose_a, transpose_b, parts);
   return parts.size();
 }
 
 size_t hopper_dsd_workspace(const MegaBlocksSparseIndex& index, int64_t n, bool transpose_a, bool transpose_b) {
   Parts parts;
-  const Operands x = dsd_operands(kSome, kSome, index, n, transpose_a, transpose_b, parts);
-  parts.take<uint32_t>(num_progress_words(x.a, x.b));
+  dsd_operands(nullptr, nullptr, index, n, transpose_a, transpose_b, parts);
   return parts.size();
 }
 
@@ -302,11 +260,10 @@ cudaError_t hopper_sdd(
     bool transpose_b, float* values, void* workspace, cudaStream_t stream) {
   Parts parts(workspace);
   const Operands x = sdd_operands(a, b, index, k, transpose_a, transpose_b, parts);
-  uint32_t* const progress = parts.take<uint32_t>(num_progress_words(x.a, x.b));
   const auto call = transpose_a ? transpose_b ? launch_sdd<true, true> : launch_sdd<true, false>
                     : transpose_b ? launch_sdd<false, true>
                                   : launch_sdd<false, false>;
-  return call(x, index, k, values, progress, stream);
+  return call(x, index, k, values, stream);
 }
 
 cudaError_t hopper_dsd(
@@ -314,7 +271,6 @@ cudaError_t hopper_dsd(
     bool transpose_b, bool transposed_out, float* out, void* workspace, cudaStream_t stream) {
   Parts parts(workspace);
   const Operands x = dsd_operands(values, b, index, n, transpose_a, transpose_b, parts);
-  uint32_t* const progress = parts.take<uint32_t>(num_progress_words(x.a, x.b));
   const auto choose = [&](auto transposed) {
     constexpr bool t = decltype(transposed)::value;
     return transpose_a ? transpose_b ? launch_dsd<true, true, t> : launch_dsd<true, false, t>
@@ -322,7 +278,7 @@ cudaError_t hopper_dsd(
                          : launch_dsd<false, false, t>;
   };
   const auto call = transposed_out ? choose(std::true_type()) : choose(std::false_type());
-  return call(x, index, n, out, progress, stream);
+  return call(x, index, n, out, stream);
 }
 
 }  // namespace megablocks

@@ -10,7 +10,7 @@ namespace megablocks {
 /// Whether this GPU and these sizes are for it; `other` is the size that the index does not give.
 bool hopper_supports_sparse(const MegaBlocksSparseIndex& index, int64_t other);
 
-/// The bytes that a product needs: both operands in bfloat16 and what converting meets in.
+/// The bytes that a product needs: both operands in bfloat16.
 size_t hopper_sdd_workspace(const MegaBlocksSparseIndex& index, int64_t k, bool transpose_a, bool transpose_b);
 size_t hopper_dsd_workspace(const MegaBlocksSparseIndex& index, int64_t n, bool transpose_a, bool transpose_b);
 

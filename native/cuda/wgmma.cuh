@@ -98,10 +98,6 @@ __device__ inline void prefetch_map(const CUtensorMap* map) {
 /// Makes what threads have written to shared memory known to wgmma.
 __device__ inline void fence_shared_for_wgmma() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
-/// Makes what threads have written to memory known to the TMA: by who writes, before it tells, and by who
-/// loads, after it has heard.
-__device__ inline void fence_memory_for_loads() { asm volatile("fence.proxy.async.global;" ::: "memory"); }
-
 // ---- Products.
 
 /// Where an operand lies in shared memory, in rows of 128 bytes that the TMA has swizzled, eight rows
