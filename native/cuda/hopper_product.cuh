@@ -113,8 +113,9 @@ __device__ void load_boxes(
 
 /// Family: what a launch is made of. It has Element, the type of the operands, kAMnMajor, kBMnMajor, kShare; a
 /// type Schedule made of the family, the cluster's index, their number and the block's rank, that gives one
-/// Work after the other; the places of a step; the line of the result that receives a row in vectors of four, the j-th at a column, and
-/// may load what belongs to them before; and what is left to do for all blocks when the tiles are done.
+/// Work after the other; the places of a step; the line of the result that receives a row in vectors of four,
+/// the j-th at a column, and may load what belongs to them before; and what is left to do for all blocks when
+/// the tiles are done.
 template <typename Family>
 __global__ void __launch_bounds__(kThreads, 1)
     hopper_product_kernel(const __grid_constant__ CUtensorMap a_map,
@@ -147,7 +148,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   Ring ring;
 
   if (warpgroup == 0) {
-    give_registers<40>();
+    give_registers<56>();
     if (threadIdx.x == 0) {
       while (schedule.next(work)) {
         for (int step = 0; step < work.steps; step++, ring.advance()) {
@@ -179,7 +180,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       }
     }
   } else {
-    take_registers<232>();
+    take_registers<224>();
     const int half = warpgroup - 1;
     const auto release = [&](int stage) {
       if (lane < kCluster) arrive_in_cluster(&empty[stage], lane);
