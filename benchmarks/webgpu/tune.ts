@@ -48,6 +48,8 @@ const CANDIDATES: {float16: Float16Tile[][]; float32: Float32Tile[][]} = {
       float32(128, 128, 32, 8, 8, 16),
       float32(128, 256, 16, 8, 16, 8),
     ],
+    // Where the panels of those above are more than the workgroup memory.
+    [float32(128, 128, 16, 8, 8, 4), float32(128, 128, 16, 8, 8, 16)],
     [float32(64, 64, 16, 4, 4, 16), float32(64, 64, 32, 4, 4, 16), float32(64, 64, 16, 8, 4, 16)],
     [float32(32, 32, 16, 4, 4, 4), float32(32, 32, 16, 4, 4, 16)],
   ],

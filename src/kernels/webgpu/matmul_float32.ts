@@ -21,6 +21,16 @@ export interface Float32Tile extends TileSize {
   threadColumns: number;
 }
 
+/** Elements between the rows of a panel, so that turned blocks of two depths are in different banks. */
+const PADDING = 4;
+/** Blocks of one depth that neighbours write: with the padding, two depths at once have no conflict. */
+const NEIGHBOURS = 4;
+
+/** What the panels take of workgroup memory. */
+export function float32PanelBytes({rows, columns, depth}: TileSize): number {
+  return 4 * depth * (rows + columns + 2 * PADDING);
+}
+
 /**
  * The product in float32. Both operands are staged in workgroup memory, depth by depth, so that an
  * invocation reads its rows and columns as vectors; each stages blocks of 4 x 4, turned where the
@@ -42,14 +52,14 @@ export function float32Program(source: MatMulSource, tile: Float32Tile): Program
     variant: `float32 ${rows}x${columns}x${depth} ${threadRows}x${threadColumns} ${depthsATurn}`,
     workgroupSize,
     declarations: `
-      var<workgroup> panelA : array<vec4f, ${(depth * rows) / 4}>;
-      var<workgroup> panelB : array<vec4f, ${(depth * columns) / 4}>;`,
+      var<workgroup> panelA : array<vec4f, ${(depth * (rows + PADDING)) / 4}>;
+      var<workgroup> panelB : array<vec4f, ${(depth * (columns + PADDING)) / 4}>;`,
     main: () => {
       const slots = stagingSlots(source, tile, workgroupSize);
       const multiplyDepth = (k: string) => `{
         let k = ${k};
-        ${unroll(rowGroups, (i) => `let a_${i} = panelA[(k * ${rows}u + threadRow + ${i * rowStride}u) / 4u];`)}
-        ${unroll(columnGroups, (j) => `let b_${j} = panelB[(k * ${columns}u + threadColumn + ${j * columnStride}u) / 4u];`)}
+        ${unroll(rowGroups, (i) => `let a_${i} = panelA[(k * ${rows + PADDING}u + threadRow + ${i * rowStride}u) / 4u];`)}
+        ${unroll(columnGroups, (j) => `let b_${j} = panelB[(k * ${columns + PADDING}u + threadColumn + ${j * columnStride}u) / 4u];`)}
         ${unroll(threadRows, (i) =>
           unroll(
             columnGroups,
@@ -163,11 +173,19 @@ function stagingSlot(slot: number, parts: SlotPart[], depth: number): StagingSlo
   };
 }
 
-/** Neighbours read along the inner axis, so that their reads are one. */
+/**
+ * The lanes of a subgroup read along the inner axis, so that their reads are few. Where that is the depth,
+ * the first few lie along the outer axis all the same: what they write together is then in banks of its own.
+ */
 function blockPosition(id: string, block: string, {operand, size}: Side, depth: number): string {
+  const position = (outer: string, k: string) =>
+    `let outer_${id} = (${outer}) * 4u; let k_${id} = (${k}) * 4u;`;
   return operand.depthIsInner
-    ? `let outer_${id} = ${block} / ${depth / 4}u * 4u; let k_${id} = ${block} % ${depth / 4}u * 4u;`
-    : `let outer_${id} = ${block} % ${size / 4}u * 4u; let k_${id} = ${block} / ${size / 4}u * 4u;`;
+    ? position(
+        `${block} / ${NEIGHBOURS * (depth / 4)}u * ${NEIGHBOURS}u + ${block} % ${NEIGHBOURS}u`,
+        `${block} / ${NEIGHBOURS}u % ${depth / 4}u`,
+      )
+    : position(`${block} % ${size / 4}u`, `${block} / ${size / 4}u`);
 }
 
 function writeBlock(
@@ -184,7 +202,8 @@ function writeBlock(
       ? `vec4f(${[0, 1, 2, 3].map((j) => `counted_${j}[${i}]`).join(', ')})`
       : `counted_${i}`;
   const store = eachOfFour(
-    (i) => `panel${name}[((k_${id} + ${i}u) * ${size}u + outer_${id}) / 4u] = ${vector(i)};`,
+    (i) =>
+      `panel${name}[((k_${id} + ${i}u) * ${size + PADDING}u + outer_${id}) / 4u] = ${vector(i)};`,
   );
   return [counted, store].join('\n');
 }

@@ -1,6 +1,6 @@
 import type {Limits} from './device_state';
 import type {Float16Tile, MatrixUnit} from './matmul_float16';
-import type {Float32Tile} from './matmul_float32';
+import {type Float32Tile, float32PanelBytes} from './matmul_float32';
 import type {TileSize} from './matmul_program';
 import tables from './tiles.json';
 
@@ -39,9 +39,10 @@ export function chooseFloat32Tile(
   limits: Limits,
 ): Float32Tile {
   const runnable = tiles.filter(
-    ({rows, columns, depth, threadRows, threadColumns}) =>
-      4 * depth * (rows + columns) <= limits.maxComputeWorkgroupStorageSize &&
-      (rows / threadRows) * (columns / threadColumns) <= limits.maxComputeInvocationsPerWorkgroup,
+    (tile) =>
+      float32PanelBytes(tile) <= limits.maxComputeWorkgroupStorageSize &&
+      (tile.rows / tile.threadRows) * (tile.columns / tile.threadColumns) <=
+        limits.maxComputeInvocationsPerWorkgroup,
   );
   return largestFilled(runnable, problem);
 }
