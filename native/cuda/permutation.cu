@@ -55,26 +55,38 @@ __device__ int64_t row_of_position(const MegaBlocksPermutation& p, int64_t posit
   return fits && offset >= 0 ? row : -1;
 }
 
+/// Writes a row times its weight, or zeros where `from` is null; the lanes of a warp call it.
+template <typename Vector>
+__device__ void move_row(const Vector* from, float weight, int64_t size, Vector* to) {
+  const int64_t lane = threadIdx.x % kWarp;
+  if (from == nullptr) {
+    for (int64_t i = lane; i < size; i += kWarp) to[i] = Vector{};
+    return;
+  }
+#pragma unroll 4
+  for (int64_t i = lane; i < size; i += kWarp) to[i] = weight * from[i];
+}
+
 template <typename Vector>
 __global__ void gather_kernel(
     const Vector* x, const float* weights, MegaBlocksPermutation p, int64_t size, Vector* out) {
-  const int lane = threadIdx.x % kWarp;
   for (int64_t row = warp_index(); row < routed_rows(p); row += num_warps()) {
     const int64_t copy = copy_of_row(p, row);
-    Vector* to = out + row * size;
-    if (copy < 0) {
-      for (int64_t i = lane; i < size; i += kWarp) to[i] = Vector{};
-      continue;
-    }
-    const Vector* from = x + copy / p.top_k * size;
-    if (weights == nullptr) {
-#pragma unroll 4
-      for (int64_t i = lane; i < size; i += kWarp) to[i] = from[i];
-    } else {
-      const float weight = weights[copy];
-#pragma unroll 4
-      for (int64_t i = lane; i < size; i += kWarp) to[i] = weight * from[i];
-    }
+    const float weight = weights == nullptr || copy < 0 ? 1 : weights[copy];
+    move_row(copy < 0 ? nullptr : x + copy / p.top_k * size, weight, size, out + row * size);
+  }
+}
+
+/// Of top-1, where every copy is a token: the gather of the other direction.
+template <typename Vector>
+__global__ void scatter_single_kernel(
+    const Vector* x, const float* weights, MegaBlocksPermutation p, int64_t size, Vector* out) {
+  for (int64_t position = warp_index(); position < p.num_copies; position += num_warps()) {
+    const int64_t copy = p.indices[position];
+    if (copy < 0 || copy >= p.num_copies) continue;
+    const int64_t row = row_of_position(p, position);
+    const float weight = weights == nullptr ? 1 : weights[copy];
+    move_row(row < 0 ? nullptr : x + row * size, weight, size, out + copy * size);
   }
 }
 
@@ -173,9 +185,16 @@ cudaError_t megablocks_scatter(
     void* workspace, cudaStream_t stream) {
   if (!is_valid(p)) return cudaErrorInvalidValue;
   if (p.num_copies * hidden_size == 0) return cudaSuccess;
+  constexpr int kThreads = kWarps * kWarp;
+  if (p.top_k == 1) {
+    return with_vector(hidden_size, is_aligned(x) && is_aligned(out), [&](auto* vector, int64_t size) {
+      using Vector = std::remove_pointer_t<decltype(vector)>;
+      scatter_single_kernel<<<grid_for(p.num_copies, kWarps), kThreads, 0, stream>>>(
+          reinterpret_cast<const Vector*>(x), weights, p, size, reinterpret_cast<Vector*>(out));
+    });
+  }
   int64_t* rows = static_cast<int64_t*>(workspace);
   if (cudaError_t e = cudaMemsetAsync(rows, 0xff, p.num_copies * sizeof(int64_t), stream)) return e;
-  constexpr int kThreads = kWarps * kWarp;
   rows_of_copies_kernel<<<grid_for(p.num_copies, kThreads), kThreads, 0, stream>>>(p, rows);
   return with_vector(hidden_size, is_aligned(x) && is_aligned(out), [&](auto* vector, int64_t size) {
     using Vector = std::remove_pointer_t<decltype(vector)>;
