@@ -11,22 +11,26 @@ namespace megablocks {
 
 constexpr int kTileRows = 128;
 constexpr int kTileColumns = 128;
-/// The part of the inner size that lies in shared memory at a time, twice: one is multiplied, the other
-/// filled.
-constexpr int kDepth = 32;
 constexpr int kMultiplyThreads = 256;
 
-/// What an element is rounded to in shared memory. Rows of a panel are padded so that neither the
-/// fragments' loads nor the stores along the inner size meet in a bank.
+/// What an element is rounded to in shared memory; kDepth, the part of the inner size that lies there at a
+/// time, twice: one is multiplied, the other filled. Tensor cores take rows along the inner size, [i][l];
+/// the CUDA cores take vectors of both operands' rows, [l][i]. Lines of a panel are padded so that neither
+/// the loads of what is multiplied nor the stores along the inner size meet in a bank.
 template <int precision>
 struct Element {
   using Type = float;
-  static constexpr int kStride = kDepth + 4;
+  static constexpr int kDepth = 32, kStride = kDepth + 4;
+};
+template <>
+struct Element<kMegaBlocksFloat32> {
+  using Type = float;
+  static constexpr int kDepth = 16, kStride = kTileRows + 4;
 };
 template <>
 struct Element<kMegaBlocksBfloat16> {
   using Type = __nv_bfloat16;
-  static constexpr int kStride = kDepth + 8;
+  static constexpr int kDepth = 32, kStride = kDepth + 8;
 };
 
 __device__ inline float round_to_tf32(float x) {
@@ -35,24 +39,31 @@ __device__ inline float round_to_tf32(float x) {
   return __uint_as_float(bits);
 }
 
-/// A panel of one operand: kTileRows (or columns) by kDepth. A thread holds 16 of its elements in
+/// A panel of one operand: kTileRows (or columns) by kDepth. A thread holds some of its elements in
 /// registers between the load from memory and the store to shared memory, which hides the former.
 template <int precision>
 struct Panel {
   using Type = typename Element<precision>::Type;
-  static constexpr int kStride = Element<precision>::kStride;
-  static constexpr int kSize = kTileRows * kStride;
+  static constexpr bool kDepthFirst = precision == kMegaBlocksFloat32;
+  static constexpr int kDepth = Element<precision>::kDepth, kStride = Element<precision>::kStride;
+  static constexpr int kSize = (kDepthFirst ? kDepth : kTileRows) * kStride;
   static constexpr int kVectors = kTileRows * kDepth / kMultiplyThreads / 4;
-  static_assert(kVectors == 4 && kTileRows == kTileColumns, "the maps below are for these sizes");
+  static_assert(kVectors == (kDepthFirst ? 2 : 4) && kTileRows == kTileColumns, "the maps below are for these sizes");
 
   float4 held[kVectors];
 
   /// Which four elements of the panel the thread holds at `v`: from (i, l) on, along l where that is
-  /// contiguous in memory, else along i. In the second map, neighbouring threads take neighbouring l, two
-  /// of them each in turn, so that bfloat16 are stored in pairs.
+  /// contiguous in memory, else along i. For tensor cores, neighbouring threads take neighbouring l in the
+  /// second map, two of them each in turn, so that bfloat16 are stored in pairs.
   __device__ static void place(bool along_l, int v, int& i, int& l) {
     const int thread = threadIdx.x;
-    if (along_l) {
+    if (kDepthFirst && along_l) {
+      i = thread % 16 + thread / 32 * 16;
+      l = (thread / 16 % 2 + v * 2) * 4;
+    } else if (kDepthFirst) {
+      i = thread % 32 * 4;
+      l = thread / 32 + v * 8;
+    } else if (along_l) {
       i = thread / 8 + 32 * v;
       l = thread % 8 * 4;
     } else {
@@ -84,9 +95,24 @@ struct Panel {
     }
   }
 
-  /// Stores what was loaded, as [i][l].
+  /// Stores what was loaded.
   __device__ void store(bool along_l, Type* shared) const {
-    if constexpr (precision == kMegaBlocksBfloat16) {
+    if constexpr (kDepthFirst) {
+#pragma unroll
+      for (int v = 0; v < kVectors; v++) {
+        int i, l;
+        place(along_l, v, i, l);
+        float* to = shared + l * kStride + i;
+        if (along_l) {
+          to[0] = held[v].x;
+          to[kStride] = held[v].y;
+          to[2 * kStride] = held[v].z;
+          to[3 * kStride] = held[v].w;
+        } else {
+          *reinterpret_cast<float4*>(to) = held[v];
+        }
+      }
+    } else if constexpr (precision == kMegaBlocksBfloat16) {
 #pragma unroll
       for (int v = 0; v < kVectors; v++) {
         int i, l;
@@ -108,18 +134,15 @@ struct Panel {
         place(along_l, v, i, l);
         const int step = along_l ? 1 : kStride;
         float* to = shared + i * kStride + l;
-        to[0] = rounded(held[v].x);
-        to[step] = rounded(held[v].y);
-        to[2 * step] = rounded(held[v].z);
-        to[3 * step] = rounded(held[v].w);
+        to[0] = round_to_tf32(held[v].x);
+        to[step] = round_to_tf32(held[v].y);
+        to[2 * step] = round_to_tf32(held[v].z);
+        to[3 * step] = round_to_tf32(held[v].w);
       }
     }
   }
 
  private:
-  __device__ static float rounded(float x) {
-    return precision == kMegaBlocksTf32 ? round_to_tf32(x) : x;
-  }
   __device__ static void store_pair(__nv_bfloat16* to, float low, float high) {
     *reinterpret_cast<__nv_bfloat162*>(to) = __floats2bfloat162_rn(low, high);
   }
@@ -129,32 +152,32 @@ struct Panel {
 template <int precision>
 struct Sums;
 
-/// 8 by 8 on the CUDA cores: rows from 8 * (thread / 16) on, columns thread % 16 + 16 j.
+/// On the CUDA cores: a warp computes 32 by 64, a thread of it 8 by 8, as four parts of 4 by 4: with those of
+/// its neighbours they make up whole vectors, 16 rows and 32 columns apart.
 template <>
 struct Sums<kMegaBlocksFloat32> {
+  static constexpr int kDepth = Element<kMegaBlocksFloat32>::kDepth, kStride = Element<kMegaBlocksFloat32>::kStride;
+
   float sums[8][8] = {};
 
+  /// Of part `half`.
+  __device__ static int first_row(int half) { return threadIdx.x / 32 % 4 * 32 + half * 16 + threadIdx.x % 32 / 8 * 4; }
+  __device__ static int first_column(int half) { return threadIdx.x / 128 * 64 + half * 32 + threadIdx.x % 8 * 4; }
+
   __device__ void add(const float* a, const float* b) {
-    constexpr int kStride = Element<kMegaBlocksFloat32>::kStride;
-    const float* left = a + threadIdx.x / 16 * 8 * kStride;
-    const float* right = b + threadIdx.x % 16 * kStride;
 #pragma unroll
-    for (int l = 0; l < kDepth; l += 4) {
-      float4 x[8], y[8];
+    for (int l = 0; l < kDepth; l++) {
+      float x[8], y[8];
 #pragma unroll
-      for (int i = 0; i < 8; i++) {
-        x[i] = *reinterpret_cast<const float4*>(left + i * kStride + l);
-        y[i] = *reinterpret_cast<const float4*>(right + 16 * i * kStride + l);
+      for (int half = 0; half < 2; half++) {
+        const float *from_a = a + l * kStride + first_row(half), *from_b = b + l * kStride + first_column(half);
+        *reinterpret_cast<float4*>(x + half * 4) = *reinterpret_cast<const float4*>(from_a);
+        *reinterpret_cast<float4*>(y + half * 4) = *reinterpret_cast<const float4*>(from_b);
       }
 #pragma unroll
       for (int i = 0; i < 8; i++) {
 #pragma unroll
-        for (int j = 0; j < 8; j++) {
-          sums[i][j] = fmaf(x[i].x, y[j].x, sums[i][j]);
-          sums[i][j] = fmaf(x[i].y, y[j].y, sums[i][j]);
-          sums[i][j] = fmaf(x[i].z, y[j].z, sums[i][j]);
-          sums[i][j] = fmaf(x[i].w, y[j].w, sums[i][j]);
-        }
+        for (int j = 0; j < 8; j++) sums[i][j] = fmaf(x[i], y[j], sums[i][j]);
       }
     }
   }
@@ -162,12 +185,21 @@ struct Sums<kMegaBlocksFloat32> {
   __device__ void store(const Tile& t) const {
 #pragma unroll
     for (int i = 0; i < 8; i++) {
-      const int row = threadIdx.x / 16 * 8 + i;
-      if (row >= t.rows) return;
+      const int row = first_row(i / 4) + i % 4;
+      if (row >= t.rows) continue;
 #pragma unroll
-      for (int j = 0; j < 8; j++) {
-        const int column = threadIdx.x % 16 + 16 * j;
-        if (column < t.columns) t.c[row * t.c_stride + column] = sums[i][j];
+      for (int half = 0; half < 2; half++) {
+        const int column = first_column(half);
+        float* const to = t.c + row * t.c_stride + column;
+        const float* const from = sums[i] + half * 4;
+        if (column + 4 <= t.columns && reinterpret_cast<uintptr_t>(to) % 16 == 0) {
+          *reinterpret_cast<float4*>(to) = {from[0], from[1], from[2], from[3]};
+        } else {
+#pragma unroll
+          for (int j = 0; j < 4; j++) {
+            if (column + j < t.columns) to[j] = from[j];
+          }
+        }
       }
     }
   }
@@ -194,7 +226,7 @@ __device__ inline void mma(
 template <int precision>
 struct Sums {
   using Type = typename Element<precision>::Type;
-  static constexpr int kStride = Element<precision>::kStride;
+  static constexpr int kDepth = Element<precision>::kDepth, kStride = Element<precision>::kStride;
   /// Elements in a register, and in the depth of one mma.
   static constexpr int kPacked = 4 / sizeof(Type);
   static constexpr int kMmaDepth = 8 * kPacked;
@@ -254,7 +286,7 @@ struct Sums {
 
 /// One block a tile of the result. `aligned`: every contiguous run of four begins on 16 bytes.
 template <int precision, typename Product>
-__global__ void __launch_bounds__(kMultiplyThreads)
+__global__ void __launch_bounds__(kMultiplyThreads, precision == kMegaBlocksFloat32 ? 2 : 1)
     multiply_kernel(const __grid_constant__ Product product, bool aligned) {
   using Type = typename Element<precision>::Type;
   using SharedPanel = Panel<precision>;
@@ -284,7 +316,7 @@ __global__ void __launch_bounds__(kMultiplyThreads)
     b_along_l = segment.b.stride_l == 1;
     a.load(segment.a, tile.rows, depth, segment.length, aligned);
     b.load(segment.b, tile.columns, depth, segment.length, aligned);
-    depth += kDepth;
+    depth += SharedPanel::kDepth;
     return true;
   };
 
