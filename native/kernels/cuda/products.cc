@@ -41,28 +41,43 @@ MegaBlocksSparseIndex launched(const SparseIndex& index, const SparseSize& size)
 
 void sdd(Context& context, const SparseProductAttrs& attrs) {
   const SddCall call(context, attrs);
-  Gpu(context).run([&](cudaStream_t stream) {
-    return megablocks_sdd(attrs.precision, call.a.x.data, call.b.x.data,
-                          launched(call.index, attrs.size), call.a.columns, attrs.transpose_a,
-                          attrs.transpose_b, call.values, stream);
+  const MegaBlocksSparseIndex index = launched(call.index, attrs.size);
+  Gpu gpu(context);
+  const size_t bytes = megablocks_sdd_workspace(
+      attrs.precision, index, call.a.columns, attrs.transpose_a, attrs.transpose_b);
+  void* workspace = gpu.workspace(bytes);
+  gpu.run([&](cudaStream_t stream) {
+    return megablocks_sdd_in_workspace(
+        attrs.precision, call.a.x.data, call.b.x.data, index, call.a.columns, attrs.transpose_a, attrs.transpose_b,
+        call.values, workspace, bytes, stream);
   });
 }
 
 void dsd(Context& context, const SparseProductAttrs& attrs) {
   const DsdCall call(context, attrs);
-  Gpu(context).run([&](cudaStream_t stream) {
-    return megablocks_dsd(attrs.precision, call.values.data, call.b.x.data,
-                          launched(call.index, attrs.size), call.b.columns, attrs.transpose_a,
-                          attrs.transpose_b, call.product, stream);
+  const MegaBlocksSparseIndex index = launched(call.index, attrs.size);
+  Gpu gpu(context);
+  const size_t bytes = megablocks_dsd_workspace(
+      attrs.precision, index, call.b.columns, attrs.transpose_a, attrs.transpose_b);
+  void* workspace = gpu.workspace(bytes);
+  gpu.run([&](cudaStream_t stream) {
+    return megablocks_dsd_in_workspace(
+        attrs.precision, call.values.data, call.b.x.data, index, call.b.columns, attrs.transpose_a, attrs.transpose_b,
+        call.product, workspace, bytes, stream);
   });
 }
 
 void dds(Context& context, const SparseProductAttrs& attrs) {
   const DdsCall call(context, attrs);
-  Gpu(context).run([&](cudaStream_t stream) {
-    return megablocks_dds(attrs.precision, call.a.x.data, call.values.data,
-                          launched(call.index, attrs.size), call.a.rows, attrs.transpose_a,
-                          attrs.transpose_b, call.product, stream);
+  const MegaBlocksSparseIndex index = launched(call.index, attrs.size);
+  Gpu gpu(context);
+  const size_t bytes = megablocks_dds_workspace(
+      attrs.precision, index, call.a.rows, attrs.transpose_a, attrs.transpose_b);
+  void* workspace = gpu.workspace(bytes);
+  gpu.run([&](cudaStream_t stream) {
+    return megablocks_dds_in_workspace(
+        attrs.precision, call.a.x.data, call.values.data, index, call.a.rows, attrs.transpose_a, attrs.transpose_b,
+        call.product, workspace, bytes, stream);
   });
 }
 
