@@ -15,6 +15,12 @@ __global__ void zero_rest_kernel(
   for (int64_t i = begin * n + thread_index(); i < rows * n; i += num_threads()) out[i] = 0;
 }
 
+/// Whether wgmma multiplies, given the memory.
+bool takes_hopper(int precision, int64_t k, int64_t n) {
+  return (precision == kMegaBlocksBfloat16 && hopper_supports(k, n)) ||
+         (precision == kMegaBlocksTf32 && hopper_supports(k, n, 4));
+}
+
 }  // namespace
 }  // namespace megablocks
 
@@ -23,8 +29,10 @@ using namespace megablocks;
 size_t megablocks_grouped_mat_mul_workspace(
     int precision, int64_t rows, int64_t k, int64_t n, int32_t num_experts, bool transpose_a,
     bool transpose_b) {
-  if (precision != kMegaBlocksBfloat16 || !hopper_supports(k, n)) return 0;
-  return hopper_grouped_workspace(rows, k, n, num_experts, transpose_a, transpose_b);
+  if (!takes_hopper(precision, k, n)) return 0;
+  return precision == kMegaBlocksTf32
+             ? hopper_grouped_tf32_workspace(rows, k, n, transpose_a)
+             : hopper_grouped_workspace(rows, k, n, num_experts, transpose_a, transpose_b);
 }
 
 cudaError_t megablocks_grouped_mat_mul(
@@ -35,9 +43,9 @@ cudaError_t megablocks_grouped_mat_mul(
   const bool aligned = is_aligned(a, k) && is_aligned(b, n) && k % 4 == 0;
   const size_t wanted = megablocks_grouped_mat_mul_workspace(
       precision, rows, k, n, num_experts, transpose_a, transpose_b);
-  if (wanted > 0 && workspace_size >= wanted && aligned && is_aligned(out, n)) {
-    return hopper_grouped_mat_mul(a, b, bins, rows, k, n, num_experts, transpose_a, transpose_b, out,
-                                  workspace, stream);
+  if (takes_hopper(precision, k, n) && workspace_size >= wanted && aligned && is_aligned(out, n)) {
+    const auto multiply = precision == kMegaBlocksTf32 ? hopper_grouped_mat_mul_tf32 : hopper_grouped_mat_mul;
+    return multiply(a, b, bins, rows, k, n, num_experts, transpose_a, transpose_b, out, workspace, stream);
   }
   if (!transpose_a && rows * n > 0) {
     // Few blocks: most often there is nothing beyond the last bin.

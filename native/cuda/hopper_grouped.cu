@@ -114,18 +114,23 @@ cudaError_t convert(const OperandSource& a, const OperandSource& b, cudaStream_t
   return cudaGetLastError();
 }
 
-bool make_map(CUtensorMap& map, const OperandSource& x, int box_height) {
+template <typename Element>
+bool make_map(CUtensorMap& map, const Matrix<Element>& x, int box_height) {
+  // Of float32, the TMA rounds to TF32 what it loads.
+  constexpr CUtensorMapDataType kType = std::is_same<Element, float>::value ? CU_TENSOR_MAP_DATA_TYPE_TFLOAT32
+                                                                            : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
   const cuuint64_t sizes[] = {static_cast<cuuint64_t>(x.width), static_cast<cuuint64_t>(x.height),
                               static_cast<cuuint64_t>(x.depth)};
-  const cuuint64_t strides[] = {static_cast<cuuint64_t>(x.width) * 2,
-                                static_cast<cuuint64_t>(x.width * x.height) * 2};
-  const cuuint32_t box[] = {64, static_cast<cuuint32_t>(box_height), 1};
+  const cuuint64_t strides[] = {x.stride * sizeof(Element), x.stride * x.height * sizeof(Element)};
+  const cuuint32_t box[] = {kDepthOf<Element>, static_cast<cuuint32_t>(box_height), 1};
   const cuuint32_t steps[] = {1, 1, 1};
-  return encode_tiled()(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 3, x.half, sizes, strides, box, steps,
+  return encode_tiled()(&map, kType, 3, const_cast<Element*>(x.data), sizes, strides, box, steps,
                         CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
                         CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
                         CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
 }
+template bool make_map(CUtensorMap&, const Matrix<__nv_bfloat16>&, int);
+template bool make_map(CUtensorMap&, const Matrix<float>&, int);
 
 cudaError_t num_multiprocessors(int& count) {
   int id;
@@ -137,9 +142,9 @@ cudaError_t num_multiprocessors(int& count) {
 
 using namespace hopper;
 
-bool hopper_supports(int64_t k, int64_t n) {
+bool hopper_supports(int64_t k, int64_t n, int vector) {
   int id, major;
-  return k > 0 && n > 0 && k % 8 == 0 && n % 8 == 0 && k <= INT32_MAX / 2 && n <= INT32_MAX / 2 &&
+  return k > 0 && n > 0 && k % vector == 0 && n % vector == 0 && k <= INT32_MAX / 2 && n <= INT32_MAX / 2 &&
          cudaGetDevice(&id) == cudaSuccess &&
          cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, id) == cudaSuccess &&
          major == 9 && encode_tiled() != nullptr;

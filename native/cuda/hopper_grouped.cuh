@@ -7,8 +7,9 @@
 
 namespace megablocks {
 
-/// Whether this GPU and these sizes are for it: rows in memory must be whole vectors of 16 bytes.
-bool hopper_supports(int64_t k, int64_t n);
+/// Whether this GPU and these sizes are for it: rows in memory must be whole vectors of 16 bytes, of which
+/// `vector` elements are one: 8 of bfloat16, 4 of TF32.
+bool hopper_supports(int64_t k, int64_t n, int vector = 8);
 
 /// The bytes that megablocks_grouped_mat_mul needs: both operands in bfloat16.
 size_t hopper_grouped_workspace(
@@ -16,6 +17,13 @@ size_t hopper_grouped_workspace(
 
 /// megablocks_grouped_mat_mul.
 cudaError_t hopper_grouped_mat_mul(
+    const float* a, const float* b, const int32_t* bins, int64_t rows, int64_t k, int64_t n,
+    int num_experts, bool transpose_a, bool transpose_b, float* out, void* workspace,
+    cudaStream_t stream);
+
+/// The same in TF32: of the workspace, one operand transposed where both are summed over their rows.
+size_t hopper_grouped_tf32_workspace(int64_t rows, int64_t k, int64_t n, bool transpose_a);
+cudaError_t hopper_grouped_mat_mul_tf32(
     const float* a, const float* b, const int32_t* bins, int64_t rows, int64_t k, int64_t n,
     int num_experts, bool transpose_a, bool transpose_b, float* out, void* workspace,
     cudaStream_t stream);
@@ -53,16 +61,33 @@ class Parts {
 /// Rounds those of the operands that are float32 to bfloat16.
 cudaError_t convert(const OperandSource& a, const OperandSource& b, cudaStream_t stream);
 
-/// The map of x, from which boxes of 64 by `box_height` are loaded. What is beyond an edge is zero.
-bool make_map(CUtensorMap& map, const OperandSource& x, int box_height);
+/// A matrix [depth, height, width] as the TMA loads it, in bfloat16 or, rounded to TF32, float32.
+template <typename Element>
+struct Matrix {
+  const Element* data;
+  int64_t width, height, depth;
+  /// Elements from row to row.
+  int64_t stride;
+};
+/// Its map, from which boxes of 128 bytes by `box_height` are loaded. What is beyond an edge is zero.
+template <typename Element>
+bool make_map(CUtensorMap& map, const Matrix<Element>& x, int box_height);
 cudaError_t num_multiprocessors(int& count);
+
+/// The height of a box of an operand that loads `count` times 64 along its outer size.
+template <typename Element>
+constexpr int box_height(bool mn_major, int count) {
+  return mn_major ? kDepthOf<Element> : count * 64;
+}
 
 template <typename Family>
 cudaError_t launch(
-    const OperandSource& a, const OperandSource& b, const Family& family, cudaStream_t stream) {
-  if (cudaError_t e = convert(a, b, stream)) return e;
+    const Matrix<typename Family::Element>& a, const Matrix<typename Family::Element>& b, const Family& family,
+    cudaStream_t stream) {
+  using Element = typename Family::Element;
   CUtensorMap a_map, b_map;
-  if (!make_map(a_map, a, 64) || !make_map(b_map, b, Family::kBMnMajor ? 64 : kHalfColumns)) {
+  if (!make_map(a_map, a, box_height<Element>(Family::kAMnMajor, 1)) ||
+      !make_map(b_map, b, box_height<Element>(Family::kBMnMajor, 2))) {
     return cudaErrorInvalidValue;
   }
   const auto kernel = hopper_product_kernel<Family>;
@@ -85,15 +110,31 @@ cudaError_t launch(
   return cudaLaunchKernelEx(&config, kernel, a_map, b_map, family);
 }
 
+inline Matrix<__nv_bfloat16> converted(const OperandSource& x) { return {x.half, x.width, x.height, x.depth, x.width}; }
+
+template <typename Family>
+cudaError_t launch(
+    const OperandSource& a, const OperandSource& b, const Family& family, cudaStream_t stream) {
+  if (cudaError_t e = convert(a, b, stream)) return e;
+  return launch(converted(a), converted(b), family, stream);
+}
+
 /// The rows between the bins of a [rows, k] times each expert's b [E, k, n] ([E, n, k] with transpose_b);
 /// with transpose_a, a [rows, k] transposed times b [rows, n], between the bins, for each expert.
-/// Output: makes the line of the result for a row.
-template <bool transpose_a, bool transpose_b, Share share, typename Output>
+/// Output: makes the line of the result for a row. With `swapped` the transpose is computed, b transposed times a
+/// transposed: b is the kernel's left operand. In TF32 the right one must be K-major.
+template <bool transpose_a, bool transpose_b, Share share, typename Output, typename Element_ = __nv_bfloat16,
+          bool swapped = false>
 struct Grouped {
-  using Element = __nv_bfloat16;
+  using Element = Element_;
   static constexpr int kDepth = kDepthOf<Element>;
-  static constexpr bool kAMnMajor = transpose_a, kBMnMajor = transpose_a || !transpose_b;
+  static constexpr bool kTransposed = swapped;
+  static constexpr bool kAMnMajor = transpose_a || (swapped && !transpose_b);
+  static constexpr bool kBMnMajor = std::is_same<Element, __nv_bfloat16>::value && (transpose_a || !transpose_b);
   static constexpr Share kShare = share;
+  /// Whether tiles of rows that follow each other are a cluster's two only by their order: there may be an odd
+  /// number of them, which is known on the device alone, and no block is to go without.
+  static constexpr bool kPaired = share == kShareB && !transpose_a && !swapped;
   const int32_t* bins;
   int64_t rows;
   int k, n, num_experts;
@@ -102,7 +143,8 @@ struct Grouped {
   class Schedule {
    public:
     __device__ Schedule(const Grouped& g, int cluster, int num_clusters, int rank)
-        : g_(g), num_clusters_(num_clusters), rank_(rank), index_(cluster) {
+        : g_(g), stride_(kPaired ? num_clusters * kCluster : num_clusters), rank_(rank),
+          index_(kPaired ? cluster * kCluster + rank : cluster) {
       enter();
     }
 
@@ -113,50 +155,82 @@ struct Grouped {
         begin_ = end_;
         enter();
       }
-      if (expert_ >= g_.num_experts) return false;
+      if (expert_ >= g_.num_experts) return gives_nothing(work);
       const int64_t unit = index_ - before_;
-      index_ += num_clusters_;
-      // Tiles of one column first: the blocks that run together share few columns of the expert's matrix.
-      int64_t down = unit % down_, across = unit / down_;
-      (share == kShareA ? across : down) *= kCluster;
-      (share == kShareA ? across : down) += rank_;
-      const int64_t length = transpose_a ? end_ - begin_ : g_.k;
+      index_ += stride_;
+      // Tiles of one column of the result first: the blocks that run together share few columns of the
+      // expert's matrix.
+      int64_t down = swapped ? unit / across_ : unit % down_, across = swapped ? unit % across_ : unit / down_;
+      if (kPaired) {
+        const int64_t other = unit + (rank_ == 0 ? 1 : -1);
+        work.shared = other >= 0 && other < count_ && other / down_ == across;
+      } else {
+        (share == kShareA ? across : down) *= kCluster;
+        (share == kShareA ? across : down) += rank_;
+        work.shared = true;
+      }
+      // Of an operand that is K-major along rows, boxes begin at whole vectors.
+      const int64_t first = transpose_a && !kBMnMajor ? begin_ / 4 * 4 : begin_;
+      const int64_t length = transpose_a ? end_ - first : g_.k;
       work.steps = static_cast<int>(ceil_divide<int64_t>(length, kDepth));
-      work.tail = static_cast<int>(length - int64_t{kDepth} * (work.steps - 1));
+      work.head = static_cast<int>(begin_ - first);
+      // Beyond k all is zero.
+      work.tail = transpose_a ? static_cast<int>(length - int64_t{kDepth} * (work.steps - 1)) : kDepth;
       work.row = down * kTileRows;
       work.column = static_cast<int>(across * kTileColumns);
-      work.rows = static_cast<int>(min(result_rows() - work.row, int64_t{kTileRows}));
-      work.columns = min(g_.n - work.column, kTileColumns);
+      work.rows = static_cast<int>(min(height() - work.row, int64_t{kTileRows}));
+      work.columns = static_cast<int>(min(width() - work.column, int64_t{kTileColumns}));
       work.group = expert_;
-      work.begin = begin_;
+      work.begin = first;
       return true;
     }
     /// Where the last expert's rows end, when all tiles have been given.
     __device__ int64_t end() const { return end_; }
 
    private:
+    /// All tiles have been given: no work, but where the other block has the last, as many steps.
+    __device__ bool gives_nothing(Work& work) {
+      if (!kPaired || rank_ == 0 || index_ != before_) return false;
+      index_ += stride_;
+      work = {};
+      work.steps = static_cast<int>(ceil_divide<int64_t>(g_.k, kDepth));
+      return true;
+    }
     __device__ int64_t result_rows() const { return transpose_a ? g_.k : end_ - begin_; }
+    /// What tiles of rows and columns cover.
+    __device__ int64_t height() const { return swapped ? g_.n : result_rows(); }
+    __device__ int64_t width() const { return swapped ? result_rows() : g_.n; }
     __device__ void enter() {
       if (expert_ >= g_.num_experts) return;
       end_ = min(max(int64_t{g_.bins[expert_]}, begin_), g_.rows);
-      down_ = ceil_divide<int64_t>(result_rows(), kTileRows * (share == kShareB ? kCluster : 1));
-      count_ = down_ * ceil_divide(g_.n, kTileColumns * (share == kShareA ? kCluster : 1));
+      down_ = ceil_divide<int64_t>(height(), kTileRows * (share == kShareB && !kPaired ? kCluster : 1));
+      across_ = ceil_divide<int64_t>(width(), kTileColumns * (share == kShareA ? kCluster : 1));
+      count_ = down_ * across_;
     }
 
     const Grouped& g_;
-    const int num_clusters_, rank_;
+    const int stride_, rank_;
     int expert_ = 0;
-    int64_t index_, before_ = 0, begin_ = 0, end_ = 0, down_ = 0, count_ = 0;
+    int64_t index_, before_ = 0, begin_ = 0, end_ = 0, down_ = 0, across_ = 0, count_ = 0;
   };
 
   __device__ Places places(const Work& w, int step) const {
     const int64_t depth = int64_t{step} * kDepth + (transpose_a ? w.begin : 0);
-    const int64_t row = w.row + (transpose_a ? 0 : w.begin);
+    const int64_t first_row = transpose_a ? 0 : w.begin;
     const int matrix = transpose_a ? 0 : static_cast<int>(w.group);
-    return {{depth, row, 0}, {{depth, w.column, matrix}, {depth, w.column + kHalfColumns, matrix}}};
+    if constexpr (swapped) {
+      const int64_t column = first_row + w.column;
+      return {{depth, w.row, matrix}, {{depth, column, 0}, {depth, column + kHalfColumns, 0}}, w.shared};
+    }
+    return {{depth, first_row + w.row, 0},
+            {{depth, w.column, matrix}, {depth, w.column + kHalfColumns, matrix}},
+            w.shared};
   }
   __device__ auto line(const Work& w, int row, bool exists) const {
     return output.line((transpose_a ? w.group * k : w.begin) + w.row + row, w.column, exists);
+  }
+  __device__ void store(const Work& w, int column, int row, float4 v) const {
+    output.store((transpose_a ? w.group * k : w.begin) + w.column + column, w.row + row, v);
   }
   /// Rows beyond the last bin are a product of nothing.
   __device__ void finish(const Schedule& schedule, int thread, int num_threads) const {
@@ -183,18 +257,27 @@ struct PlainOutput {
     __device__ void finish(const Work&, int, bool) {}
   };
   __device__ Line line(int64_t row, int column, bool) const { return {{}, out + row * n + column}; }
+  __device__ void store(int64_t row, int column, float4 v) const {
+    *reinterpret_cast<float4*>(out + row * n + column) = v;
+  }
 };
 
 /// Whether blocks that are neighbours in a column, who share b, waste less by tiles that do not exist; to
-/// share b saves more loads, but the number of rows that an expert has is known on average only.
-inline bool shares_b(int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a) {
+/// share b saves more loads.
+inline bool shares_b(int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a, bool swapped = false) {
   // Half a tile is what a number of tiles that may be odd or even costs on average.
   const auto waste = [](double tiles) {
     const int64_t whole = static_cast<int64_t>(tiles);
     return (tiles == whole ? kCluster * ceil_divide<int64_t>(whole, kCluster) : tiles + 0.5) / tiles;
   };
-  const double down = transpose_a ? ceil_divide<int64_t>(k, kTileRows) : double(rows) / num_experts / kTileRows + 0.5;
-  const double across = ceil_divide<int64_t>(n, kTileColumns);
+  // The number of rows that an expert has is known on average only.
+  const auto along_rows = [&](int tile) {
+    return transpose_a ? ceil_divide<int64_t>(k, tile) : double(rows) / num_experts / tile + 0.5;
+  };
+  const double down = swapped ? ceil_divide<int64_t>(n, kTileRows) : along_rows(kTileRows);
+  const double across = swapped ? along_rows(kTileColumns) : ceil_divide<int64_t>(n, kTileColumns);
+  // Where tiles are paired by their order (Grouped::kPaired), enough of them have a neighbour.
+  if (!transpose_a && !swapped && down >= 2) return true;
   return waste(down) < waste(across) + 0.04;
 }
 

@@ -27,6 +27,7 @@ __device__ Entries entries_of(const int32_t* offsets, int64_t line, int64_t num_
 template <bool transpose_a, bool transpose_b>
 struct SddFamily {
   using Element = __nv_bfloat16;
+  static constexpr bool kTransposed = false;
   static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
   static constexpr Share kShare = kShareA;
   MegaBlocksSparseIndex index;
@@ -49,6 +50,7 @@ struct SddFamily {
       const int64_t first = entries_.begin + ((index_ - before_) * kCluster + rank_) * 2;
       index_ += num_clusters_;
       work.steps = ceil_divide(f_.k, kDepth);
+      work.head = 0;
       work.tail = kDepth;
       work.rows = kTileRows;
       work.columns = static_cast<int>(min(entries_.end - first, int64_t{2})) * kBlock;
@@ -117,6 +119,7 @@ struct SddFamily {
 template <bool transpose_a, bool transpose_b, bool transposed_out>
 struct DsdFamily {
   using Element = __nv_bfloat16;
+  static constexpr bool kTransposed = false;
   static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
   static constexpr Share kShare = kShareA;
   SparseLine lines;
@@ -135,6 +138,7 @@ struct DsdFamily {
       index_ += num_clusters_;
       work.begin = f_.lines.begin(line);
       work.steps = static_cast<int>(max(f_.lines.end(line) - work.begin, int64_t{0})) * 2;
+      work.head = 0;
       work.tail = kDepth;
       work.rows = kTileRows;
       work.columns = min(f_.n - work.column, kTileColumns);

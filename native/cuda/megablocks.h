@@ -110,12 +110,13 @@ cudaError_t megablocks_scatter_weights_grad(
 
 // ---- Products.
 
-/// What megablocks_grouped_mat_mul needs, in bytes: copies of the operands in bfloat16 where wgmma multiplies.
+/// What megablocks_grouped_mat_mul needs, in bytes, where wgmma multiplies: copies of the operands in bfloat16; in
+/// TF32, with transpose_a, of the smaller one, transposed.
 size_t megablocks_grouped_mat_mul_workspace(
     int precision, int64_t rows, int64_t k, int64_t n, int32_t num_experts, bool transpose_a,
     bool transpose_b);
 /// a [rows, k], b [E, k, n] ([E, n, k] with transpose_b), bins [E] -> [rows, n]. With transpose_a: a
-/// [rows, k], b [rows, n] -> [E, k, n]. Without a workspace, or on a GPU that is no Hopper, mma.sync.
+/// [rows, k], b [rows, n] -> [E, k, n]. With less of a workspace, or on a GPU that is no Hopper, mma.sync.
 cudaError_t megablocks_grouped_mat_mul(
     int precision, const float* a, const float* b, const int32_t* bins, int64_t rows, int64_t k,
     int64_t n, int32_t num_experts, bool transpose_a, bool transpose_b, float* out, void* workspace,

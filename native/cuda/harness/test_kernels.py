@@ -273,19 +273,22 @@ def grouped():
 
 
 def hopper():
-    """bfloat16 by wgmma, which takes whole vectors of eight."""
-    rows, k, n, experts = size(2000), 8 * random.randint(1, 90), 8 * random.randint(1, 90), random.choice([1, 2, 8, 33])
-    ends = random_bins(rows, experts, random.random() < 0.7)
-    check_grouped("bfloat16", rows, k, n, experts, ends, hopper=True)
-    wild = torch.randint(-(2**31), 2**31 - 1, (experts,), dtype=torch.int64).to(torch.int32).to(DEVICE)
-    grouped_mat_mul("bfloat16", floats(rows, k), floats(experts, k, n), wild, hopper=True)
-    grouped_mat_mul("bfloat16", floats(rows, k), floats(rows, n), wild, True, hopper=True)
-    # Rows of other experts and the padding of tiles must not leak in: NaN would show.
-    a, b = floats(rows, k), floats(rows, n)
-    bins = ints([rows // 2, rows])
-    a[rows // 2 :] = float("nan")
-    got = grouped_mat_mul("bfloat16", a, b, bins, True, hopper=True)
-    expect_product(got[0], a[: rows // 2].double().T, b[: rows // 2].double(), "bfloat16", "beside NaN")
+    """bfloat16 and TF32 by wgmma, which take whole vectors of eight and of four."""
+    for precision, vector in (("bfloat16", 8), ("tf32", 4)):
+        rows, experts = size(2000), random.choice([1, 2, 8, 33])
+        k, n = vector * random.randint(1, 720 // vector), vector * random.randint(1, 720 // vector)
+        ends = random_bins(rows, experts, random.random() < 0.7)
+        check_grouped(precision, rows, k, n, experts, ends, hopper=True)
+        wild = torch.randint(-(2**31), 2**31 - 1, (experts,), dtype=torch.int64).to(torch.int32).to(DEVICE)
+        grouped_mat_mul(precision, floats(rows, k), floats(experts, k, n), wild, hopper=True)
+        grouped_mat_mul(precision, floats(rows, k), floats(rows, n), wild, True, hopper=True)
+        # Rows of other experts and the padding of tiles must not leak in: NaN would show.
+        bins, half = ints([rows // 2, rows]), rows // 2
+        for a_has_nan in (False, True):
+            a, b = floats(rows, k), floats(rows, n)
+            (a if a_has_nan else b)[half:] = float("nan")
+            got = grouped_mat_mul(precision, a, b, bins, True, hopper=True)
+            expect_product(got[0], a[:half].double().T, b[:half].double(), precision, "beside NaN")
     torch.cuda.synchronize()
 
 
