@@ -156,13 +156,13 @@ struct Grouped {
         enter();
       }
       if (expert_ >= g_.num_experts) return gives_nothing(work);
-      const int64_t unit = index_ - before_;
+      const int unit = static_cast<int>(index_ - before_);
       index_ += stride_;
       // Tiles of one column of the result first: the blocks that run together share few columns of the
       // expert's matrix.
-      int64_t down = swapped ? unit / across_ : unit % down_, across = swapped ? unit % across_ : unit / down_;
+      int down = swapped ? unit / across_ : unit % down_, across = swapped ? unit % across_ : unit / down_;
       if (kPaired) {
-        const int64_t other = unit + (rank_ == 0 ? 1 : -1);
+        const int other = unit + (rank_ == 0 ? 1 : -1);
         work.shared = other >= 0 && other < count_ && other / down_ == across;
       } else {
         (share == kShareA ? across : down) *= kCluster;
@@ -176,8 +176,8 @@ struct Grouped {
       work.head = static_cast<int>(begin_ - first);
       // Beyond k all is zero.
       work.tail = transpose_a ? static_cast<int>(length - int64_t{kDepth} * (work.steps - 1)) : kDepth;
-      work.row = down * kTileRows;
-      work.column = static_cast<int>(across * kTileColumns);
+      work.row = int64_t{down} * kTileRows;
+      work.column = across * kTileColumns;
       work.rows = static_cast<int>(min(height() - work.row, int64_t{kTileRows}));
       work.columns = static_cast<int>(min(width() - work.column, int64_t{kTileColumns}));
       work.group = expert_;
@@ -203,15 +203,15 @@ struct Grouped {
     __device__ void enter() {
       if (expert_ >= g_.num_experts) return;
       end_ = min(max(int64_t{g_.bins[expert_]}, begin_), g_.rows);
-      down_ = ceil_divide<int64_t>(height(), kTileRows * (share == kShareB && !kPaired ? kCluster : 1));
-      across_ = ceil_divide<int64_t>(width(), kTileColumns * (share == kShareA ? kCluster : 1));
+      down_ = ceil_divide(static_cast<int>(height()), kTileRows * (share == kShareB && !kPaired ? kCluster : 1));
+      across_ = ceil_divide(static_cast<int>(width()), kTileColumns * (share == kShareA ? kCluster : 1));
       count_ = down_ * across_;
     }
 
     const Grouped& g_;
     const int stride_, rank_;
-    int expert_ = 0;
-    int64_t index_, before_ = 0, begin_ = 0, end_ = 0, down_ = 0, across_ = 0, count_ = 0;
+    int expert_ = 0, down_ = 0, across_ = 0, count_ = 0;
+    int64_t index_, before_ = 0, begin_ = 0, end_ = 0;
   };
 
   __device__ Places places(const Work& w, int step) const {

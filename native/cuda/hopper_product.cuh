@@ -61,10 +61,11 @@ struct Work {
   int rows, columns;
   /// Whether the cluster's blocks need the same of what they are to share.
   bool shared;
-  /// Where the tile lies in the result; what more a family needs to find the operands.
+  /// Where the tile lies in the result; what more a family needs to find the operands, of this block and of the
+  /// other one of the cluster.
   int64_t row;
   int column;
-  int64_t group, begin;
+  int64_t group, begin, end, other_begin, other_end;
 };
 
 /// Where a box of an operand begins: along the inner size, along the other, and in which matrix.
@@ -78,7 +79,7 @@ __device__ inline Place choose(bool first, const Place& a, const Place& b) {
 }
 
 /// Where a step's boxes begin: of a, and of the halves of b; and whether what the cluster is to share is the same
-/// for both blocks this time.
+/// for both blocks this time, which then have as many columns.
 struct Places {
   Place a, b[2];
   bool shared = true;
@@ -155,10 +156,18 @@ struct HeldRows {
 
 /// Sets what is not in [begin, end) along the inner size to zero, K-major; all threads of a warpgroup call it.
 __device__ inline void clear_outside(unsigned char* rows, int count, int begin, int end) {
-  for (int row = threadIdx.x % kWarpgroup; row < count; row += kWarpgroup) {
-    for (int i = 0; i < kDepthOf<float>; i++) {
-      if (i >= begin && i < end) continue;
-      *reinterpret_cast<float*>(rows + row * kRowBytes + (i / 4 ^ row % 8) * 16 + i % 4 * 4) = 0;
+  constexpr int kVectors = kRowBytes / 16;
+  for (int i = threadIdx.x % kWarpgroup; i < count * kVectors; i += kWarpgroup) {
+    // Only zeros are written: the other half of the warps does the same.
+    const int row = i / kVectors, first = (i % kVectors ^ row % 8) * 4;
+    float* const to = reinterpret_cast<float*>(rows) + i * 4;
+    if (first + 4 <= begin || first >= end) {
+      *reinterpret_cast<float4*>(to) = {};
+    } else {
+#pragma unroll
+      for (int j = 0; j < 4; j++) {
+        if (first + j < begin || first + j >= end) to[j] = 0;
+      }
     }
   }
 }
@@ -393,7 +402,9 @@ __global__ void __launch_bounds__(kThreads, 1)
           unsigned char* a = stages + ring.stage * kStageBytes;
           unsigned char* b = a + kABytes;
           uint64_t* barrier = &full[ring.stage];
-          arrive_expecting(barrier, kStageBytes);
+          // A tile of half the columns, or fewer, takes half of b.
+          const bool wide = work.columns > kHalfColumns;
+          arrive_expecting(barrier, wide ? kStageBytes : kStageBytes - kBBytes / 2);
           const Place second{p.a.inner, p.a.outer + 64, p.a.matrix};
           const auto load_a = [&](int half, uint16_t mask) {
             load_boxes<Element, a_mn_major, 1>(
@@ -407,15 +418,15 @@ __global__ void __launch_bounds__(kThreads, 1)
             load_a(0, 0);
             load_a(1, 0);
             load_b(0, 0);
-            load_b(1, 0);
+            if (wide) load_b(1, 0);
           } else if constexpr (Family::kShare == kShareA) {
             load_a(rank, kAll);
             load_b(0, 0);
-            load_b(1, 0);
+            if (wide) load_b(1, 0);
           } else {
             load_a(0, 0);
             load_a(1, 0);
-            load_b(rank, kAll);
+            if (wide || rank == 0) load_b(rank, kAll);
           }
         }
       }

@@ -1,7 +1,6 @@
 #include "hopper_sparse.cuh"
 
 #include "hopper_grouped.cuh"
-#include "products.cuh"
 
 namespace megablocks {
 namespace {
@@ -12,15 +11,46 @@ using Element = __nv_bfloat16;
 constexpr int kBlock = 128, kDepth = kDepthOf<Element>;
 static_assert(kBlock == kTileRows && kBlock == kHalfColumns && kBlock == 2 * kDepth, "");
 
-/// The entries of a line of blocks, within bounds.
-struct Entries {
-  int64_t begin, end;
+/// The lines of blocks of op(values) and what is in them, without the divisions that an index takes: one thread
+/// finds what all wait for.
+class Lines {
+ public:
+  Lines(const MegaBlocksSparseIndex& index, bool transpose)
+      : offsets_(transpose ? index.offsets_t : index.offsets),
+        inner_(transpose ? index.column_indices_t : index.column_indices),
+        blocks_(transpose ? index.block_offsets_t : nullptr),
+        num_blocks_(index.num_blocks),
+        count_((transpose ? index.columns : index.rows) / kBlock),
+        num_inner_((transpose ? index.rows : index.columns) / kBlock) {}
+
+  __host__ __device__ int64_t count() const { return count_; }
+  __device__ int64_t num_blocks() const { return num_blocks_; }
+  /// The entries of a line; lines that do not exist hold nothing.
+  __device__ int64_t begin(int64_t line) const { return bound(line); }
+  __device__ int64_t end(int64_t line) const { return bound(line + 1); }
+  /// Which block lies at an entry, and which inner one it meets: if there is none before `end`, one beyond the last
+  /// of either, where all is zero.
+  struct Entry {
+    int64_t block, inner;
+  };
+  __device__ Entry entry(int64_t i, int64_t end) const {
+    if (i < end) {
+      const Entry e{blocks_ == nullptr ? i : blocks_[i], inner_[i]};
+      if (e.block >= 0 && e.block < num_blocks_ && e.inner >= 0 && e.inner < num_inner_) return e;
+    }
+    return {num_blocks_, num_inner_};
+  }
+
+ private:
+  __device__ int64_t bound(int64_t line) const {
+    return min(max(int64_t{offsets_[min(line, count_)]}, int64_t{0}), num_blocks_);
+  }
+  const int32_t *offsets_, *inner_, *blocks_;
+  int64_t num_blocks_, count_, num_inner_;
 };
-__device__ Entries entries_of(const int32_t* offsets, int64_t line, int64_t num_blocks) {
-  const auto bound = [&](int64_t i) { return min(max(i, int64_t{0}), num_blocks); };
-  const int64_t begin = bound(offsets[line]);
-  return {begin, max(bound(offsets[line + 1]), begin)};
-}
+
+// The blocks of a cluster have two lines of blocks that follow each other. Where their blocks lie in the same
+// columns, which is so for most of those that belong to one expert, they share the right operand.
 
 /// op(a) op(b) at the index. A tile is two blocks that follow each other in a row of blocks, wherever
 /// their columns are.
@@ -29,67 +59,101 @@ struct SddFamily {
   using Element = __nv_bfloat16;
   static constexpr bool kTransposed = false;
   static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
-  static constexpr Share kShare = kShareA;
-  MegaBlocksSparseIndex index;
+  static constexpr Share kShare = kShareB;
+  Lines lines;
   int k;
   float* values;
 
+  /// Goes over bands of pairs of lines, in each over the first tiles of all lines, then over the second: blocks
+  /// that run together share few rows of a and few columns of b.
   class Schedule {
    public:
     __device__ Schedule(const SddFamily& f, int cluster, int num_clusters, int rank)
-        : f_(f), lines_(f.index.rows / kBlock), num_clusters_(num_clusters), rank_(rank), index_(cluster) {
+        : f_(f), pairs_(ceil_divide<int64_t>(f.lines.count(), kCluster)), num_clusters_(num_clusters), rank_(rank),
+          index_(cluster) {
       enter();
     }
     __device__ bool next(Work& work) {
-      while (line_ < lines_ && index_ >= before_ + count_) {
+      while (band_ < pairs_ && index_ >= before_ + count_) {
         before_ += count_;
-        line_++;
+        band_ += kBand;
         enter();
       }
-      if (line_ >= lines_) return false;
-      const int64_t first = entries_.begin + ((index_ - before_) * kCluster + rank_) * 2;
+      if (band_ >= pairs_) return false;
+      int position, pair;
+      find(static_cast<int>(index_ - before_), position, pair);
       index_ += num_clusters_;
+      const int64_t line = (band_ + pair) * kCluster + rank_;
+      const auto range = [&](int64_t line, int64_t& begin, int64_t& end) {
+        begin = f_.lines.begin(line) + int64_t{position} * 2;
+        end = f_.lines.end(line);
+      };
+      range(line, work.begin, work.end);
+      range(line ^ 1, work.other_begin, work.other_end);
       work.steps = ceil_divide(f_.k, kDepth);
       work.head = 0;
       work.tail = kDepth;
       work.rows = kTileRows;
-      work.columns = static_cast<int>(min(entries_.end - first, int64_t{2})) * kBlock;
-      work.row = line_ * kBlock;
+      work.columns = static_cast<int>(min(work.end - work.begin, int64_t{2})) * kBlock;
+      work.row = line * kBlock;
       work.column = 0;
-      work.group = line_;
-      work.begin = first;
       return true;
     }
-    /// The end of what the lines hold.
-    __device__ int64_t end() const { return entries_.end; }
 
    private:
+    static constexpr int kBand = 8;
+
     __device__ void enter() {
-      if (line_ >= lines_) return;
-      entries_ = entries_of(f_.index.offsets, line_, f_.index.num_blocks);
-      count_ = ceil_divide<int64_t>(entries_.end - entries_.begin, 2 * kCluster);
+#pragma unroll
+      for (int i = 0; i < kBand; i++) {
+        int64_t most = 0;
+        for (int j = 0; j < kCluster; j++) {
+          const int64_t line = (band_ + i) * kCluster + j;
+          most = max(most, f_.lines.end(line) - f_.lines.begin(line));
+        }
+        tiles_[i] = static_cast<int>(ceil_divide<int64_t>(most, 2));
+      }
+      count_ = tiles_before(INT32_MAX);
     }
+    /// Tiles of the band's pairs that come before a position in their lines.
+    __device__ int tiles_before(int position) const {
+      int sum = 0;
+#pragma unroll
+      for (int i = 0; i < kBand; i++) sum += min(tiles_[i], position);
+      return sum;
+    }
+    /// The position and the pair of a tile of the band.
+    __device__ void find(int tile, int& position, int& pair) const {
+      int end = 0;
+#pragma unroll
+      for (int i = 0; i < kBand; i++) end = max(end, tiles_[i]);
+      position = 0;
+      while (end - position > 1) {
+        const int middle = (position + end) / 2;
+        (tiles_before(middle) <= tile ? position : end) = middle;
+      }
+      int rest = tile - tiles_before(position);
+#pragma unroll
+      for (int i = 0; i < kBand; i++) {
+        if (tiles_[i] > position && rest-- == 0) pair = i;
+      }
+    }
+
     const SddFamily& f_;
-    const int64_t lines_;
+    const int64_t pairs_;
     const int num_clusters_, rank_;
-    int64_t index_, line_ = 0, before_ = 0, count_ = 0;
-    Entries entries_{};
+    int64_t index_, band_ = 0, before_ = 0;
+    int tiles_[kBand], count_ = 0;
   };
 
-  /// Where the columns of a tile's block begin; -1 where there is none.
-  __device__ int64_t column_of(const Work& w, int half) const {
-    const int64_t block = w.begin + half;
-    if (half * kBlock >= w.columns) return -1;
-    const int64_t column = index.column_indices[block];
-    return is_used(index, w.group, column) ? column * kBlock : -1;
-  }
   __device__ Places places(const Work& w, int step) const {
     const int64_t depth = int64_t{step} * kDepth;
     Places p{{depth, w.row, 0}};
+    p.shared = (w.end - w.begin > 1) == (w.other_end - w.other_begin > 1);
     for (int half = 0; half < 2; half++) {
-      const int64_t column = column_of(w, half);
-      // Beyond the last column all is zero.
-      p.b[half] = {depth, column < 0 ? index.columns : column, 0};
+      const int64_t column = lines.entry(w.begin + half, w.end).inner;
+      p.b[half] = {depth, column * kBlock, 0};
+      p.shared = p.shared && column == lines.entry(w.other_begin + half, w.other_end).inner;
     }
     return p;
   }
@@ -106,9 +170,10 @@ struct SddFamily {
     return {{}, values + (w.begin * kBlock + row) * kBlock};
   }
   /// Blocks that are in no line are not used.
-  __device__ void finish(const Schedule& schedule, int thread, int num_threads) const {
-    const int64_t size = (index.num_blocks - schedule.end()) * (kBlock * kBlock / 4);
-    float4* to = reinterpret_cast<float4*>(values + schedule.end() * kBlock * kBlock);
+  __device__ void finish(const Schedule&, int thread, int num_threads) const {
+    const int64_t end = lines.end(lines.count() - 1);
+    const int64_t size = (lines.num_blocks() - end) * (kBlock * kBlock / 4);
+    float4* to = reinterpret_cast<float4*>(values + end * kBlock * kBlock);
     for (int64_t i = blockIdx.x * int64_t{num_threads} + thread; i < size; i += gridDim.x * int64_t{num_threads}) {
       to[i] = {};
     }
@@ -121,29 +186,32 @@ struct DsdFamily {
   using Element = __nv_bfloat16;
   static constexpr bool kTransposed = false;
   static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
-  static constexpr Share kShare = kShareA;
-  SparseLine lines;
+  static constexpr Share kShare = kShareB;
+  Lines lines;
   int n;
   float* out;
 
   class Schedule {
    public:
     __device__ Schedule(const DsdFamily& f, int cluster, int num_clusters, int rank)
-        : f_(f), across_(ceil_divide(f.n, kTileColumns * kCluster)), num_clusters_(num_clusters), rank_(rank),
+        : f_(f), across_(ceil_divide(f.n, kTileColumns)), num_clusters_(num_clusters), rank_(rank),
           index_(cluster) {}
     __device__ bool next(Work& work) {
-      if (index_ >= f_.lines.lines() * across_) return false;
-      const int64_t line = index_ / across_;
-      work.column = static_cast<int>(index_ % across_ * kCluster + rank_) * kTileColumns;
+      const Lines& lines = f_.lines;
+      if (index_ >= ceil_divide<int64_t>(lines.count(), kCluster) * across_) return false;
+      const int64_t line = index_ / across_ * kCluster + rank_;
+      work.column = static_cast<int>(index_ % across_) * kTileColumns;
       index_ += num_clusters_;
-      work.begin = f_.lines.begin(line);
-      work.steps = static_cast<int>(max(f_.lines.end(line) - work.begin, int64_t{0})) * 2;
+      work.begin = lines.begin(line);
+      work.end = lines.end(line);
+      work.other_begin = lines.begin(line ^ 1);
+      work.other_end = lines.end(line ^ 1);
+      work.steps = static_cast<int>(max(work.end - work.begin, work.other_end - work.other_begin)) * 2;
       work.head = 0;
       work.tail = kDepth;
-      work.rows = kTileRows;
+      work.rows = line < lines.count() ? kTileRows : 0;
       work.columns = min(f_.n - work.column, kTileColumns);
       work.row = line * kBlock;
-      work.group = line;
       return true;
     }
 
@@ -156,14 +224,11 @@ struct DsdFamily {
 
   __device__ Places places(const Work& w, int step) const {
     const int64_t depth = step % 2 * kDepth;
-    int64_t block, inner;
-    if (!lines.entry(w.group, w.begin + step / 2, block, inner)) {
-      // Beyond the last block all is zero.
-      block = lines.index.num_blocks;
-      inner = 0;
-    }
+    const auto [block, inner] = lines.entry(w.begin + step / 2, w.end);
     const int64_t row = inner * kBlock + depth;
-    return {{depth, 0, static_cast<int>(block)}, {{row, w.column, 0}, {row, w.column + kHalfColumns, 0}}};
+    return {{depth, 0, static_cast<int>(block)},
+            {{row, w.column, 0}, {row, w.column + kHalfColumns, 0}},
+            inner == lines.entry(w.other_begin + step / 2, w.other_end).inner};
   }
   struct Line : LoadsNothing {
     float* to;
@@ -184,7 +249,7 @@ struct DsdFamily {
   };
   __device__ Line line(const Work& w, int row, bool) const {
     if constexpr (transposed_out) {
-      const int64_t size = lines.lines() * kBlock;
+      const int64_t size = lines.count() * kBlock;
       return {{}, out + w.column * size + w.row + row, size};
     } else {
       return {{}, out + (w.row + row) * n + w.column, 1};
@@ -229,7 +294,7 @@ Operands dsd_operands(
 template <bool transpose_a, bool transpose_b>
 cudaError_t launch_sdd(
     const Operands& x, const MegaBlocksSparseIndex& index, int64_t k, float* values, cudaStream_t stream) {
-  const SddFamily<transpose_a, transpose_b> family{index, static_cast<int>(k), values};
+  const SddFamily<transpose_a, transpose_b> family{{index, false}, static_cast<int>(k), values};
   return launch(x.a, x.b, family, stream);
 }
 
