@@ -11,26 +11,25 @@ namespace megablocks {
 
 constexpr int kTileRows = 128;
 constexpr int kTileColumns = 128;
-constexpr int kMultiplyThreads = 256;
 
 /// What an element is rounded to in shared memory; kDepth, the part of the inner size that lies there at a
-/// time, twice: one is multiplied, the other filled. Tensor cores take rows along the inner size, [i][l];
-/// the CUDA cores take vectors of both operands' rows, [l][i]. Lines of a panel are padded so that neither
-/// the loads of what is multiplied nor the stores along the inner size meet in a bank.
+/// time, twice: one is multiplied, the other filled; kThreads, those of a block. Tensor cores take rows along
+/// the inner size, [i][l]; the CUDA cores take vectors of both operands' rows, [l][i]. Lines of a panel are
+/// padded so that neither the loads of what is multiplied nor the stores along the inner size meet in a bank.
 template <int precision>
 struct Element {
   using Type = float;
-  static constexpr int kDepth = 32, kStride = kDepth + 4;
+  static constexpr int kDepth = 32, kStride = kDepth + 4, kThreads = 256;
 };
 template <>
 struct Element<kMegaBlocksFloat32> {
   using Type = float;
-  static constexpr int kDepth = 16, kStride = kTileRows + 4;
+  static constexpr int kDepth = 16, kStride = kTileRows + 4, kThreads = 128;
 };
 template <>
 struct Element<kMegaBlocksBfloat16> {
   using Type = __nv_bfloat16;
-  static constexpr int kDepth = 32, kStride = kDepth + 8;
+  static constexpr int kDepth = 32, kStride = kDepth + 8, kThreads = 256;
 };
 
 __device__ inline float round_to_tf32(float x) {
@@ -47,8 +46,9 @@ struct Panel {
   static constexpr bool kDepthFirst = precision == kMegaBlocksFloat32;
   static constexpr int kDepth = Element<precision>::kDepth, kStride = Element<precision>::kStride;
   static constexpr int kSize = (kDepthFirst ? kDepth : kTileRows) * kStride;
-  static constexpr int kVectors = kTileRows * kDepth / kMultiplyThreads / 4;
-  static_assert(kVectors == (kDepthFirst ? 2 : 4) && kTileRows == kTileColumns, "the maps below are for these sizes");
+  static constexpr int kThreads = Element<precision>::kThreads;
+  static constexpr int kVectors = kTileRows * kDepth / kThreads / 4;
+  static_assert(kVectors == 4 && kTileRows == kTileColumns, "the maps below are for these sizes");
 
   float4 held[kVectors];
 
@@ -57,12 +57,13 @@ struct Panel {
   /// second map, two of them each in turn, so that bfloat16 are stored in pairs.
   __device__ static void place(bool along_l, int v, int& i, int& l) {
     const int thread = threadIdx.x;
+    const int vector = thread + v * kThreads;
     if (kDepthFirst && along_l) {
-      i = thread % 16 + thread / 32 * 16;
-      l = (thread / 16 % 2 + v * 2) * 4;
+      i = vector % 16 + vector / 32 % 8 * 16;
+      l = (vector / 16 % 2 + vector / 256 * 2) * 4;
     } else if (kDepthFirst) {
-      i = thread % 32 * 4;
-      l = thread / 32 + v * 8;
+      i = vector % 32 * 4;
+      l = vector / 32;
     } else if (along_l) {
       i = thread / 8 + 32 * v;
       l = thread % 8 * 4;
@@ -75,6 +76,16 @@ struct Panel {
   /// Loads the panel that begins at `depth`; elements beyond `size` or `length` are zero.
   __device__ void load(const Operand& x, int size, int depth, int length, bool aligned) {
     const bool along_l = x.stride_l == 1;
+    if (aligned && size == kTileRows && depth + kDepth <= length) {
+      // Nothing is missing.
+#pragma unroll
+      for (int v = 0; v < kVectors; v++) {
+        int i, l;
+        place(along_l, v, i, l);
+        held[v] = *reinterpret_cast<const float4*>(x.data + i * x.stride_i + (l + depth) * x.stride_l);
+      }
+      return;
+    }
 #pragma unroll
     for (int v = 0; v < kVectors; v++) {
       int i, l;
@@ -152,32 +163,35 @@ struct Panel {
 template <int precision>
 struct Sums;
 
-/// On the CUDA cores: a warp computes 32 by 64, a thread of it 8 by 8, as four parts of 4 by 4: with those of
-/// its neighbours they make up whole vectors, 16 rows and 32 columns apart.
+/// On the CUDA cores: a warp computes 64 by 64, a thread of it 8 by 16, as parts of 4 by 4: with those of its
+/// neighbours they make up whole vectors, 32 rows and 16 columns apart.
 template <>
 struct Sums<kMegaBlocksFloat32> {
   static constexpr int kDepth = Element<kMegaBlocksFloat32>::kDepth, kStride = Element<kMegaBlocksFloat32>::kStride;
 
-  float sums[8][8] = {};
+  float sums[8][16] = {};
 
-  /// Of part `half`.
-  __device__ static int first_row(int half) { return threadIdx.x / 32 % 4 * 32 + half * 16 + threadIdx.x % 32 / 8 * 4; }
-  __device__ static int first_column(int half) { return threadIdx.x / 128 * 64 + half * 32 + threadIdx.x % 8 * 4; }
+  __device__ static int first_row(int part) { return threadIdx.x / 64 * 64 + part * 32 + threadIdx.x % 32 / 4 * 4; }
+  __device__ static int first_column(int part) { return threadIdx.x / 32 % 2 * 64 + part * 16 + threadIdx.x % 4 * 4; }
 
   __device__ void add(const float* a, const float* b) {
+    // While one l is multiplied, the next is loaded.
+    float x[2][8], y[2][16];
+    const auto load_next = [&](int l) {
 #pragma unroll
+      for (int part = 0; part < 2; part++) load(a + l * kStride + first_row(part), x[l % 2] + part * 4);
+#pragma unroll
+      for (int part = 0; part < 4; part++) load(b + l * kStride + first_column(part), y[l % 2] + part * 4);
+    };
+    load_next(0);
+    // No more of it at once: instructions have a cache, too.
+#pragma unroll 2
     for (int l = 0; l < kDepth; l++) {
-      float x[8], y[8];
-#pragma unroll
-      for (int half = 0; half < 2; half++) {
-        const float *from_a = a + l * kStride + first_row(half), *from_b = b + l * kStride + first_column(half);
-        *reinterpret_cast<float4*>(x + half * 4) = *reinterpret_cast<const float4*>(from_a);
-        *reinterpret_cast<float4*>(y + half * 4) = *reinterpret_cast<const float4*>(from_b);
-      }
+      if (l + 1 < kDepth) load_next(l + 1);
 #pragma unroll
       for (int i = 0; i < 8; i++) {
 #pragma unroll
-        for (int j = 0; j < 8; j++) sums[i][j] = fmaf(x[i], y[j], sums[i][j]);
+        for (int j = 0; j < 16; j++) sums[i][j] = fmaf(x[l % 2][i], y[l % 2][j], sums[i][j]);
       }
     }
   }
@@ -188,10 +202,10 @@ struct Sums<kMegaBlocksFloat32> {
       const int row = first_row(i / 4) + i % 4;
       if (row >= t.rows) continue;
 #pragma unroll
-      for (int half = 0; half < 2; half++) {
-        const int column = first_column(half);
+      for (int part = 0; part < 4; part++) {
+        const int column = first_column(part);
         float* const to = t.c + row * t.c_stride + column;
-        const float* const from = sums[i] + half * 4;
+        const float* const from = sums[i] + part * 4;
         if (column + 4 <= t.columns && reinterpret_cast<uintptr_t>(to) % 16 == 0) {
           *reinterpret_cast<float4*>(to) = {from[0], from[1], from[2], from[3]};
         } else {
@@ -202,6 +216,11 @@ struct Sums<kMegaBlocksFloat32> {
         }
       }
     }
+  }
+
+ private:
+  __device__ static void load(const float* from, float* to) {
+    *reinterpret_cast<float4*>(to) = *reinterpret_cast<const float4*>(from);
   }
 };
 
@@ -286,7 +305,7 @@ struct Sums {
 
 /// One block a tile of the result. `aligned`: every contiguous run of four begins on 16 bytes.
 template <int precision, typename Product>
-__global__ void __launch_bounds__(kMultiplyThreads, precision == kMegaBlocksFloat32 ? 2 : 1)
+__global__ void __launch_bounds__(Element<precision>::kThreads, precision == kMegaBlocksFloat32 ? 2 : 1)
     multiply_kernel(const __grid_constant__ Product product, bool aligned) {
   using Type = typename Element<precision>::Type;
   using SharedPanel = Panel<precision>;
@@ -344,7 +363,7 @@ cudaError_t multiply(const Product& product, bool aligned, cudaStream_t stream) 
           cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes)) {
     return e;
   }
-  kernel<<<dim3(rows, columns), kMultiplyThreads, kBytes, stream>>>(product, aligned);
+  kernel<<<dim3(rows, columns), Element<precision>::kThreads, kBytes, stream>>>(product, aligned);
   return cudaGetLastError();
 }
 
