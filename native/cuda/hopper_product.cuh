@@ -65,7 +65,8 @@ struct Work {
   /// other one of the cluster.
   int64_t row;
   int column;
-  int64_t group, begin, end, other_begin, other_end;
+  int64_t group, begin;
+  int end, other_begin, other_end, halves[2];
 };
 
 /// Where a box of an operand begins: along the inner size, along the other, and in which matrix.

@@ -19,21 +19,21 @@ class Lines {
       : offsets_(transpose ? index.offsets_t : index.offsets),
         inner_(transpose ? index.column_indices_t : index.column_indices),
         blocks_(transpose ? index.block_offsets_t : nullptr),
-        num_blocks_(index.num_blocks),
-        count_((transpose ? index.columns : index.rows) / kBlock),
-        num_inner_((transpose ? index.rows : index.columns) / kBlock) {}
+        num_blocks_(static_cast<int>(index.num_blocks)),
+        count_(static_cast<int>((transpose ? index.columns : index.rows) / kBlock)),
+        num_inner_(static_cast<int>((transpose ? index.rows : index.columns) / kBlock)) {}
 
-  __host__ __device__ int64_t count() const { return count_; }
-  __device__ int64_t num_blocks() const { return num_blocks_; }
+  __host__ __device__ int count() const { return count_; }
+  __device__ int num_blocks() const { return num_blocks_; }
   /// The entries of a line; lines that do not exist hold nothing.
-  __device__ int64_t begin(int64_t line) const { return bound(line); }
-  __device__ int64_t end(int64_t line) const { return bound(line + 1); }
+  __device__ int begin(int line) const { return bound(line); }
+  __device__ int end(int line) const { return bound(line + 1); }
   /// Which block lies at an entry, and which inner one it meets: if there is none before `end`, one beyond the last
   /// of either, where all is zero.
   struct Entry {
-    int64_t block, inner;
+    int block, inner;
   };
-  __device__ Entry entry(int64_t i, int64_t end) const {
+  __device__ Entry entry(int i, int end) const {
     if (i < end) {
       const Entry e{blocks_ == nullptr ? i : blocks_[i], inner_[i]};
       if (e.block >= 0 && e.block < num_blocks_ && e.inner >= 0 && e.inner < num_inner_) return e;
@@ -42,11 +42,9 @@ class Lines {
   }
 
  private:
-  __device__ int64_t bound(int64_t line) const {
-    return min(max(int64_t{offsets_[min(line, count_)]}, int64_t{0}), num_blocks_);
-  }
+  __device__ int bound(int line) const { return min(max(offsets_[min(line, count_)], 0), num_blocks_); }
   const int32_t *offsets_, *inner_, *blocks_;
-  int64_t num_blocks_, count_, num_inner_;
+  int num_blocks_, count_, num_inner_;
 };
 
 // The blocks of a cluster have two lines of blocks that follow each other. Where their blocks lie in the same
@@ -69,7 +67,7 @@ struct SddFamily {
   class Schedule {
    public:
     __device__ Schedule(const SddFamily& f, int cluster, int num_clusters, int rank)
-        : f_(f), pairs_(ceil_divide<int64_t>(f.lines.count(), kCluster)), num_clusters_(num_clusters), rank_(rank),
+        : f_(f), pairs_(ceil_divide(f.lines.count(), kCluster)), num_clusters_(num_clusters), rank_(rank),
           index_(cluster) {
       enter();
     }
@@ -83,20 +81,23 @@ struct SddFamily {
       int position, pair;
       find(static_cast<int>(index_ - before_), position, pair);
       index_ += num_clusters_;
-      const int64_t line = (band_ + pair) * kCluster + rank_;
-      const auto range = [&](int64_t line, int64_t& begin, int64_t& end) {
-        begin = f_.lines.begin(line) + int64_t{position} * 2;
-        end = f_.lines.end(line);
-      };
-      range(line, work.begin, work.end);
-      range(line ^ 1, work.other_begin, work.other_end);
+      const Lines& lines = f_.lines;
+      const int line = (band_ + pair) * kCluster + rank_, other = line ^ 1;
+      const int begin = lines.begin(line) + position * 2, end = lines.end(line);
+      const int other_begin = lines.begin(other) + position * 2, other_end = lines.end(other);
+      work.shared = (end - begin > 1) == (other_end - other_begin > 1);
+      for (int half = 0; half < 2; half++) {
+        work.halves[half] = lines.entry(begin + half, end).inner * kBlock;
+        work.shared = work.shared && work.halves[half] == lines.entry(other_begin + half, other_end).inner * kBlock;
+      }
       work.steps = ceil_divide(f_.k, kDepth);
       work.head = 0;
       work.tail = kDepth;
       work.rows = kTileRows;
-      work.columns = static_cast<int>(min(work.end - work.begin, int64_t{2})) * kBlock;
-      work.row = line * kBlock;
+      work.columns = min(end - begin, 2) * kBlock;
+      work.row = int64_t{line} * kBlock;
       work.column = 0;
+      work.begin = begin;
       return true;
     }
 
@@ -106,12 +107,13 @@ struct SddFamily {
     __device__ void enter() {
 #pragma unroll
       for (int i = 0; i < kBand; i++) {
-        int64_t most = 0;
+        int most = 0;
         for (int j = 0; j < kCluster; j++) {
-          const int64_t line = (band_ + i) * kCluster + j;
+          const int line = (band_ + i) * kCluster + j;
           most = max(most, f_.lines.end(line) - f_.lines.begin(line));
         }
-        tiles_[i] = static_cast<int>(ceil_divide<int64_t>(most, 2));
+        tiles_[i] = ceil_divide(most, 2);
+        least_ = i == 0 ? tiles_[i] : min(least_, tiles_[i]);
       }
       count_ = tiles_before(INT32_MAX);
     }
@@ -124,6 +126,11 @@ struct SddFamily {
     }
     /// The position and the pair of a tile of the band.
     __device__ void find(int tile, int& position, int& pair) const {
+      if (tile < least_ * kBand) {
+        position = tile / kBand;
+        pair = tile % kBand;
+        return;
+      }
       int end = 0;
 #pragma unroll
       for (int i = 0; i < kBand; i++) end = max(end, tiles_[i]);
@@ -140,22 +147,14 @@ struct SddFamily {
     }
 
     const SddFamily& f_;
-    const int64_t pairs_;
-    const int num_clusters_, rank_;
-    int64_t index_, band_ = 0, before_ = 0;
-    int tiles_[kBand], count_ = 0;
+    const int pairs_, num_clusters_, rank_;
+    int64_t index_, before_ = 0;
+    int band_ = 0, tiles_[kBand], least_ = 0, count_ = 0;
   };
 
   __device__ Places places(const Work& w, int step) const {
     const int64_t depth = int64_t{step} * kDepth;
-    Places p{{depth, w.row, 0}};
-    p.shared = (w.end - w.begin > 1) == (w.other_end - w.other_begin > 1);
-    for (int half = 0; half < 2; half++) {
-      const int64_t column = lines.entry(w.begin + half, w.end).inner;
-      p.b[half] = {depth, column * kBlock, 0};
-      p.shared = p.shared && column == lines.entry(w.other_begin + half, w.other_end).inner;
-    }
-    return p;
+    return {{depth, w.row, 0}, {{depth, w.halves[0], 0}, {depth, w.halves[1], 0}}, w.shared};
   }
   struct Line : LoadsNothing {
     float* to;
@@ -198,35 +197,34 @@ struct DsdFamily {
           index_(cluster) {}
     __device__ bool next(Work& work) {
       const Lines& lines = f_.lines;
-      if (index_ >= ceil_divide<int64_t>(lines.count(), kCluster) * across_) return false;
-      const int64_t line = index_ / across_ * kCluster + rank_;
-      work.column = static_cast<int>(index_ % across_) * kTileColumns;
+      if (index_ >= ceil_divide(lines.count(), kCluster) * across_) return false;
+      const int line = index_ / across_ * kCluster + rank_, other = line ^ 1;
+      work.column = index_ % across_ * kTileColumns;
       index_ += num_clusters_;
       work.begin = lines.begin(line);
       work.end = lines.end(line);
-      work.other_begin = lines.begin(line ^ 1);
-      work.other_end = lines.end(line ^ 1);
-      work.steps = static_cast<int>(max(work.end - work.begin, work.other_end - work.other_begin)) * 2;
+      work.other_begin = lines.begin(other);
+      work.other_end = lines.end(other);
+      work.steps = max(work.end - static_cast<int>(work.begin), work.other_end - work.other_begin) * 2;
       work.head = 0;
       work.tail = kDepth;
       work.rows = line < lines.count() ? kTileRows : 0;
       work.columns = min(f_.n - work.column, kTileColumns);
-      work.row = line * kBlock;
+      work.row = int64_t{line} * kBlock;
       return true;
     }
 
    private:
     const DsdFamily& f_;
-    const int64_t across_;
-    const int num_clusters_, rank_;
-    int64_t index_;
+    const int across_, num_clusters_, rank_;
+    int index_;
   };
 
   __device__ Places places(const Work& w, int step) const {
     const int64_t depth = step % 2 * kDepth;
-    const auto [block, inner] = lines.entry(w.begin + step / 2, w.end);
+    const auto [block, inner] = lines.entry(static_cast<int>(w.begin) + step / 2, w.end);
     const int64_t row = inner * kBlock + depth;
-    return {{depth, 0, static_cast<int>(block)},
+    return {{depth, 0, block},
             {{row, w.column, 0}, {row, w.column + kHalfColumns, 0}},
             inner == lines.entry(w.other_begin + step / 2, w.other_end).inner};
   }
