@@ -159,8 +159,9 @@ struct Grouped {
       const int unit = static_cast<int>(index_ - before_);
       index_ += stride_;
       // Tiles of one column of the result first: the blocks that run together share few columns of the
-      // expert's matrix.
-      int down = swapped ? unit / across_ : unit % down_, across = swapped ? unit % across_ : unit / down_;
+      // expert's matrix. Of a transposed product, along its shorter side: what all share stays in the L2.
+      const bool across_first = swapped || (transpose_a && across_ < down_);
+      int down = across_first ? unit / across_ : unit % down_, across = across_first ? unit % across_ : unit / down_;
       if (kPaired) {
         const int other = unit + (rank_ == 0 ? 1 : -1);
         work.shared = other >= 0 && other < count_ && other / down_ == across;
