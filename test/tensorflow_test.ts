@@ -185,12 +185,15 @@ describeEachBackend(
         // Small integers: float32 sums are exact, in whatever order.
         const iota = (...shape) => tf.reshape(tf.range(0, shape.reduce((x, y) => x * y)), shape);
         const values = (...shape) => tf.sub(tf.mod(tf.mul(iota(...shape), 7), 11), 5);
-        const [rows, k, n] = [37, 45, 51];
+        const rows = 37;
         const bins = tf.tensor1d([13, 13, 37], 'int32');
         for (const [a, b, ta, tb] of [
-          [values(rows, k), values(3, k, n), false, false],
-          [values(rows, k), values(3, n, k), false, true],
-          [values(rows, k), values(rows, n), true, false],
+          [values(rows, 45), values(3, 45, 51), false, false],
+          [values(rows, 45), values(3, 51, 45), false, true],
+          [values(rows, 45), values(rows, 51), true, false],
+          // Too large for the caches, with rows on the boundaries of vectors and without.
+          [values(rows, 1024), values(rows, 1536), true, false],
+          [values(rows, 1100), values(rows, 1531), true, false],
         ]) {
           const attrs = [attr('transposeA', ta), attr('transposeB', tb)];
           const y = backend.executeSingleOutput('MegaBlocksGroupedMatMul', attrs, [a, b, bins]);

@@ -21,6 +21,8 @@ constexpr int64_t kMaxDepth = 256;
 /// Smaller tiles than these are packed more than multiplied.
 constexpr int64_t kMinRows = 48;
 constexpr int64_t kMinColumns = 128;
+/// Results as large as this are not in the caches when they are read.
+constexpr int64_t kStreamedBytes = 16 << 20;
 constexpr int64_t kLineFloats = 16;
 /// What a packed vector may write beyond its panel, in floats.
 constexpr int64_t kSlack = 16;
@@ -64,14 +66,15 @@ Operand from(const Operand& x, int64_t row, int64_t column) {
   return {x.data + row * x.row_stride + column * x.column_stride, x.row_stride, x.column_stride};
 }
 
-/// c [m, n] (+)= a b for m and n that fit the scratch.
+/// c [m, n] (+)= a b for m and n that fit the scratch; to be streamed, it must be of one part of the depth.
 void multiply_tile_of(
-    int64_t m, int64_t n, const Term& term, float* c, int64_t c_stride, bool accumulate) {
+    int64_t m, int64_t n, const Term& term, float* c, int64_t c_stride, Store how) {
   const Simd& s = simd();
   const int64_t row_panels = ceil_divide(m, s.tile_rows);
   const int64_t column_panels = ceil_divide(n, s.tile_columns);
   for (int64_t begin = 0; begin < term.k; begin += kMaxDepth) {
     const int64_t depth = std::min(kMaxDepth, term.k - begin);
+    const Store of_part = begin > 0 ? Store::kAdd : how;
     float* packed_a = a_scratch.get(row_panels * s.tile_rows * depth + kSlack);
     float* packed_b = b_scratch.get(s.tile_columns * depth + kSlack);
     // Panels of rows are equally high, so that none is left with a row or two.
@@ -96,7 +99,7 @@ void multiply_tile_of(
         const bool fetch = prefetch.first < lines;
         s.multiply_tile(first_row(i + 1) - first_row(i), columns, depth,
                         packed_a + i * s.tile_rows * depth, packed_b,
-                        c + first_row(i) * c_stride + column, c_stride, accumulate || begin > 0,
+                        c + first_row(i) * c_stride + column, c_stride, of_part,
                         fetch ? &prefetch : nullptr);
         prefetch.first += depth;
       }
@@ -108,6 +111,11 @@ void zero(int64_t m, int64_t n, float* c, int64_t c_stride) {
   for (int64_t i = 0; i < m; i++) {
     std::memset(c + i * c_stride, 0, n * sizeof(float));
   }
+}
+
+/// Whether nothing is added to a tile once it is stored.
+bool is_of_one_part(const Product& p, const std::vector<Term>& terms) {
+  return p.num_terms == 1 && terms[p.first_term].k <= kMaxDepth;
 }
 
 /// The tiles into which one product is split.
@@ -145,8 +153,9 @@ std::vector<Tiles> choose_tiles(const std::vector<Product>& products) {
 void multiply(const std::vector<Product>& products, const std::vector<Term>& terms) {
   const std::vector<Tiles> tiles = choose_tiles(products);
   std::vector<int64_t> ends;
-  int64_t count = 0;
+  int64_t count = 0, bytes = 0;
   for (size_t i = 0; i < products.size(); i++) {
+    bytes += sizeof(float) * products[i].m * products[i].n;
     ends.push_back(count += products[i].m > 0 && products[i].n > 0 ? tiles[i].count(products[i]) : 0);
   }
   parallel_for(count, [&](int64_t task) {
@@ -157,17 +166,19 @@ void multiply(const std::vector<Product>& products, const std::vector<Term>& ter
     const int64_t row = tile / t.across(p) * t.rows, column = tile % t.across(p) * t.columns;
     const int64_t m = std::min(t.rows, p.m - row), n = std::min(t.columns, p.n - column);
     float* c = p.c + row * p.c_stride + column;
-    bool accumulate = false;
+    const bool is_streamed = bytes >= kStreamedBytes && is_of_one_part(p, terms);
+    Store how = is_streamed ? Store::kStream : Store::kSet;
     for (int64_t l = p.first_term; l < p.first_term + p.num_terms; l++) {
       const Term& term = terms[l];
       if (term.k > 0) {
-        multiply_tile_of(m, n, {from(term.a, row, 0), from(term.b, 0, column), term.k}, c, p.c_stride,
-                         accumulate);
-        accumulate = true;
+        multiply_tile_of(m, n, {from(term.a, row, 0), from(term.b, 0, column), term.k}, c, p.c_stride, how);
+        how = Store::kAdd;
       }
     }
-    if (!accumulate) {
+    if (how != Store::kAdd) {
       zero(m, n, c, p.c_stride);
+    } else if (is_streamed) {
+      simd().end_stream();
     }
   });
 }
@@ -181,7 +192,7 @@ void multiply_here(
     for (int64_t column = 0; column < n; column += kMaxColumns) {
       multiply_tile_of(std::min(kMaxRows, m - row), std::min(kMaxColumns, n - column),
                        {from(term.a, row, 0), from(term.b, 0, column), term.k},
-                       c + row * c_stride + column, c_stride, accumulate);
+                       c + row * c_stride + column, c_stride, accumulate ? Store::kAdd : Store::kSet);
     }
   }
 }

@@ -28,6 +28,10 @@ struct Prefetch {
   int64_t first;
 };
 
+/// How a tile of a product is stored: as it is, added to what is there, or past the caches, which is for
+/// results that are larger than they.
+enum class Store { kSet, kAdd, kStream };
+
 struct Simd {
   const char* name;
 
@@ -43,7 +47,9 @@ struct Simd {
   /// c [rows, columns] = a b (+ c) of one packed panel each; fetches k lines, where there is a Prefetch.
   void (*multiply_tile)(
       int64_t rows, int64_t columns, int64_t k, const float* a, const float* b, float* c,
-      int64_t c_stride, bool accumulate, const Prefetch* prefetch);
+      int64_t c_stride, Store, const Prefetch* prefetch);
+  /// After what was streamed, and before another thread reads it.
+  void (*end_stream)();
 
   /// out = scale x; out += scale x; the sum of x y.
   void (*scale)(int64_t size, float scale, const float* x, float* out);

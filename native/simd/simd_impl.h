@@ -1,6 +1,7 @@
 // Compiled once for each instruction set, by a file that defines MEGABLOCKS_LANES (floats in a vector),
 // MEGABLOCKS_TILE_ROWS and MEGABLOCKS_TILE_VECTORS (the product's tile: rows, and vectors across),
-// MEGABLOCKS_SIMD_NAME and MEGABLOCKS_SIMD_TABLE. Everything here has internal linkage, so that no
+// MEGABLOCKS_SIMD_NAME and MEGABLOCKS_SIMD_TABLE, and where there are such instructions MEGABLOCKS_STREAM(to, v)
+// and MEGABLOCKS_END_STREAM(), which store a vector past the caches. Everything here has internal linkage, so that no
 // code of one instruction set is linked into another.
 #include <cmath>
 #include <cstdint>
@@ -27,6 +28,22 @@ inline Vec load(const float* x) {
   return v;
 }
 inline void store(float* x, Vec v) { std::memcpy(x, &v, sizeof v); }
+/// Past the caches, if x is on the boundary of a vector.
+inline void stream(float* x, Vec v) {
+#ifdef MEGABLOCKS_STREAM
+  MEGABLOCKS_STREAM(x, v);
+#else
+  store(x, v);
+#endif
+}
+void end_stream() {
+#ifdef MEGABLOCKS_STREAM
+  MEGABLOCKS_END_STREAM();
+#endif
+}
+inline bool is_aligned(const float* x, int64_t stride) {
+  return reinterpret_cast<uintptr_t>(x) % sizeof(Vec) == 0 && stride % kLanes == 0;
+}
 inline Vec as_floats(IntVec bits) {
   Vec v;
   std::memcpy(&v, &bits, sizeof v);
@@ -150,7 +167,7 @@ void pack_b(
 template <int Rows, bool fetch>
 void multiply_rows(
     int64_t columns, int64_t k, const float* a, const float* b, float* c, int64_t c_stride,
-    bool accumulate, const Prefetch* prefetch) {
+    Store how, const Prefetch* prefetch) {
   Vec sums[Rows][kTileVectors] = {};
   for (int64_t l = 0; l < k; l++) {
     if constexpr (fetch) {
@@ -167,16 +184,20 @@ void multiply_rows(
       for (int j = 0; j < kTileVectors; j++) sums[i][j] += left * right[j];
     }
   }
+  const bool add = how == Store::kAdd;
+  const bool past_caches = how == Store::kStream && is_aligned(c, c_stride);
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; i++) {
 #pragma GCC unroll 4
     for (int j = 0; j < kTileVectors; j++) {
       float* to = c + i * c_stride + j * kLanes;
       const int64_t rest = columns - j * kLanes;
-      if (rest >= kLanes) {
-        store(to, accumulate ? load(to) + sums[i][j] : sums[i][j]);
+      if (rest >= kLanes && past_caches) {
+        stream(to, sums[i][j]);
+      } else if (rest >= kLanes) {
+        store(to, add ? load(to) + sums[i][j] : sums[i][j]);
       } else if (rest > 0) {
-        store_part(to, accumulate ? load_part(to, rest) + sums[i][j] : sums[i][j], rest);
+        store_part(to, add ? load_part(to, rest) + sums[i][j] : sums[i][j], rest);
       }
     }
   }
@@ -185,19 +206,19 @@ void multiply_rows(
 template <int Rows>
 void choose_rows(
     int64_t rows, int64_t columns, int64_t k, const float* a, const float* b, float* c,
-    int64_t c_stride, bool accumulate, const Prefetch* prefetch) {
+    int64_t c_stride, Store how, const Prefetch* prefetch) {
   if (rows == Rows) {
     (prefetch != nullptr ? multiply_rows<Rows, true> : multiply_rows<Rows, false>)(
-        columns, k, a, b, c, c_stride, accumulate, prefetch);
+        columns, k, a, b, c, c_stride, how, prefetch);
   } else if constexpr (Rows > 1) {
-    choose_rows<Rows - 1>(rows, columns, k, a, b, c, c_stride, accumulate, prefetch);
+    choose_rows<Rows - 1>(rows, columns, k, a, b, c, c_stride, how, prefetch);
   }
 }
 
 void multiply_tile(
     int64_t rows, int64_t columns, int64_t k, const float* a, const float* b, float* c,
-    int64_t c_stride, bool accumulate, const Prefetch* prefetch) {
-  choose_rows<kTileRows>(rows, columns, k, a, b, c, c_stride, accumulate, prefetch);
+    int64_t c_stride, Store how, const Prefetch* prefetch) {
+  choose_rows<kTileRows>(rows, columns, k, a, b, c, c_stride, how, prefetch);
 }
 
 // ---- Rows.
@@ -436,7 +457,7 @@ void adamw(
 extern const Simd MEGABLOCKS_SIMD_TABLE;
 const Simd MEGABLOCKS_SIMD_TABLE = {
     MEGABLOCKS_SIMD_NAME, kTileRows,  kTileColumns, pack_a,         pack_b,
-    multiply_tile,        scale,      add_scaled,   dot,            activation,
+    multiply_tile,        end_stream,     scale,      add_scaled,   dot,            activation,
     activation_grad,      max,        sum_exp,      scaled_exp,     softmax_grad,
     row_statistics,       normalize,  normalize_grad, add_normalized, adamw,
 };
