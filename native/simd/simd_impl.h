@@ -456,10 +456,11 @@ void adamw(
 
 extern const Simd MEGABLOCKS_SIMD_TABLE;
 const Simd MEGABLOCKS_SIMD_TABLE = {
-    MEGABLOCKS_SIMD_NAME, kTileRows,  kTileColumns, pack_a,         pack_b,
-    multiply_tile,        end_stream,     scale,      add_scaled,   dot,            activation,
-    activation_grad,      max,        sum_exp,      scaled_exp,     softmax_grad,
-    row_statistics,       normalize,  normalize_grad, add_normalized, adamw,
+    MEGABLOCKS_SIMD_NAME, kTileRows,      kTileColumns,   pack_a,         pack_b,
+    multiply_tile,        end_stream,     scale,          add_scaled,     dot,
+    activation,           activation_grad, max,           sum_exp,        scaled_exp,
+    softmax_grad,         row_statistics, normalize,      normalize_grad, add_normalized,
+    adamw,
 };
 
 }  // namespace megablocks
