@@ -124,8 +124,9 @@ struct ActivationGradOutput {
 #pragma unroll
       for (int i = 0; i < kLaneVectors / 2; i++) {
         const int column = WideVector::column(i * 32 + lane % 2 * 8 + lane / 2 * 4);
-        // The row's first where there is none, so that no load is conditional.
-        held[i] = __ldg(reinterpret_cast<const uint4*>(sums + (column < columns ? column : 0)));
+        // The row's first where there is none, so that no load is conditional. Not by __ldg: compilers would move
+        // that to where each is needed, past the stores, and the lane would wait for one after the other.
+        held[i] = *reinterpret_cast<const uint4*>(sums + (column < columns ? column : 0));
       }
     }
     __device__ void store(int j, int column, float4 v, bool valid) {
