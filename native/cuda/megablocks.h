@@ -16,7 +16,7 @@ enum MegaBlocksPrecision {
   kMegaBlocksFloat32 = 0,
   /// Operands rounded to TF32, on tensor cores.
   kMegaBlocksTf32 = 1,
-  /// Operands rounded to bfloat16, on tensor cores.
+  /// Operands rounded to bfloat16, or less where that is faster, on tensor cores.
   kMegaBlocksBfloat16 = 2,
 };
 
