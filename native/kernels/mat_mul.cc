@@ -14,8 +14,8 @@ namespace {
 
 // A thread computes one tile of a result at a time: it packs the parts of both operands that meet in the
 // tile, kMaxDepth of the inner size at a time, into memory of its own that stays in the second-level
-// cache (256 x 256 floats of a; of b, one panel at a time).
-constexpr int64_t kMaxRows = 256;
+// cache (384 x 256 floats of a; of b, one panel at a time).
+constexpr int64_t kMaxRows = 384;
 constexpr int64_t kMaxColumns = 1024;
 constexpr int64_t kMaxDepth = 256;
 /// Smaller tiles than these are packed more than multiplied.
@@ -129,7 +129,7 @@ struct Tiles {
 /// keep every thread busy to the end.
 std::vector<Tiles> choose_tiles(const std::vector<Product>& products) {
   int64_t max_rows = kMaxRows, max_columns = kMaxColumns;
-  const int64_t wanted = num_threads() == 1 ? 1 : 4 * num_threads();
+  const int64_t wanted = num_threads() == 1 ? 1 : 8 * num_threads();
   for (;;) {
     std::vector<Tiles> tiles;
     int64_t count = 0;
