@@ -21,16 +21,27 @@ bool takes_hopper(int precision, int64_t k, int64_t n) {
          (precision == kMegaBlocksTf32 && hopper_supports(k, n, 4));
 }
 
-/// The precision to multiply in. bfloat16 multiplies twice as fast as TF32, which rounds less, but takes a pass over
-/// both operands first; so TF32 is the faster one where an element is multiplied few times.
-int chosen_precision(
+/// The precision to multiply in by wgmma; kMegaBlocksFloat32 where it does not. bfloat16 multiplies twice as fast as
+/// TF32, which rounds less, but takes a pass over both operands first; so TF32 is the faster one where an element is
+/// multiplied few times.
+int hopper_precision(
     int precision, int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a) {
   // On an H200, about where both take as long.
   constexpr double kTimes = 500;
+  const bool can = takes_hopper(precision, k, n);
   // Of transposed a, TF32 takes a pass too.
-  if (precision != kMegaBlocksBfloat16 || transpose_a || !takes_hopper(kMegaBlocksTf32, k, n)) return precision;
-  const double times = double(rows) * n / (rows + double(num_experts) * n);
-  return times < kTimes || !takes_hopper(kMegaBlocksBfloat16, k, n) ? kMegaBlocksTf32 : kMegaBlocksBfloat16;
+  if (precision == kMegaBlocksBfloat16 && !transpose_a) {
+    const double times = double(rows) * n / (rows + double(num_experts) * n);
+    if ((!can || times < kTimes) && takes_hopper(kMegaBlocksTf32, k, n)) return kMegaBlocksTf32;
+  }
+  return can ? precision : kMegaBlocksFloat32;
+}
+
+size_t hopper_workspace(
+    int precision, int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a, bool transpose_b) {
+  return precision == kMegaBlocksTf32       ? hopper_grouped_tf32_workspace(rows, k, n, transpose_a)
+         : precision == kMegaBlocksBfloat16 ? hopper_grouped_workspace(rows, k, n, num_experts, transpose_a, transpose_b)
+                                            : 0;
 }
 
 }  // namespace
@@ -41,11 +52,8 @@ using namespace megablocks;
 size_t megablocks_grouped_mat_mul_workspace(
     int precision, int64_t rows, int64_t k, int64_t n, int32_t num_experts, bool transpose_a,
     bool transpose_b) {
-  precision = chosen_precision(precision, rows, k, n, num_experts, transpose_a);
-  if (!takes_hopper(precision, k, n)) return 0;
-  return precision == kMegaBlocksTf32
-             ? hopper_grouped_tf32_workspace(rows, k, n, transpose_a)
-             : hopper_grouped_workspace(rows, k, n, num_experts, transpose_a, transpose_b);
+  return hopper_workspace(hopper_precision(precision, rows, k, n, num_experts, transpose_a), rows, k, n,
+                          num_experts, transpose_a, transpose_b);
 }
 
 cudaError_t megablocks_grouped_mat_mul(
@@ -54,11 +62,16 @@ cudaError_t megablocks_grouped_mat_mul(
     size_t workspace_size, cudaStream_t stream) {
   if (rows < 0 || k < 0 || n < 0 || num_experts < 0) return cudaErrorInvalidValue;
   const bool aligned = is_aligned(a, k) && is_aligned(b, n) && k % 4 == 0;
-  const size_t wanted = megablocks_grouped_mat_mul_workspace(
-      precision, rows, k, n, num_experts, transpose_a, transpose_b);
-  const int chosen = chosen_precision(precision, rows, k, n, num_experts, transpose_a);
-  if (takes_hopper(chosen, k, n) && workspace_size >= wanted && aligned && is_aligned(out, n)) {
-    const auto multiply = chosen == kMegaBlocksTf32 ? hopper_grouped_mat_mul_tf32 : hopper_grouped_mat_mul;
+  const int hopper = hopper_precision(precision, rows, k, n, num_experts, transpose_a);
+  if (hopper != kMegaBlocksFloat32 && aligned && is_aligned(out, n) &&
+      workspace_size >= hopper_workspace(hopper, rows, k, n, num_experts, transpose_a, transpose_b)) {
+    if (rows > INT32_MAX / 2) return cudaErrorInvalidValue;
+    if (rows == 0 || num_experts == 0) {
+      return transpose_a && num_experts > 0
+                 ? cudaMemsetAsync(out, 0, num_experts * k * n * sizeof(float), stream)
+                 : cudaSuccess;
+    }
+    const auto multiply = hopper == kMegaBlocksTf32 ? hopper_grouped_mat_mul_tf32 : hopper_grouped_mat_mul;
     return multiply(a, b, bins, rows, k, n, num_experts, transpose_a, transpose_b, out, workspace, stream);
   }
   if (!transpose_a && rows * n > 0) {

@@ -15,7 +15,7 @@ bool hopper_supports(int64_t k, int64_t n, int vector = 8);
 size_t hopper_grouped_workspace(
     int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a, bool transpose_b);
 
-/// megablocks_grouped_mat_mul.
+/// megablocks_grouped_mat_mul, of at least one row and one expert, and less than 2^30 rows.
 cudaError_t hopper_grouped_mat_mul(
     const float* a, const float* b, const int32_t* bins, int64_t rows, int64_t k, int64_t n,
     int num_experts, bool transpose_a, bool transpose_b, float* out, void* workspace,

@@ -91,12 +91,6 @@ cudaError_t hopper_grouped_mat_mul_tf32(
     const float* a, const float* b, const int32_t* bins, int64_t rows, int64_t k, int64_t n,
     int num_experts, bool transpose_a, bool transpose_b, float* out, void* workspace,
     cudaStream_t stream) {
-  if (rows > INT32_MAX / 2) return cudaErrorInvalidValue;
-  if (rows == 0 || num_experts == 0) {
-    return transpose_a && num_experts > 0
-               ? cudaMemsetAsync(out, 0, num_experts * k * n * sizeof(float), stream)
-               : cudaSuccess;
-  }
   const Call call{bins, rows, k, n, num_experts, out, stream};
   const Matrix<float> left{a, k, rows, 1, k};
   if (!transpose_a) {

@@ -15,9 +15,6 @@ class Gpu {
   /// @throws std::runtime_error If the GPU is older than Ampere, which the kernels are for.
   explicit Gpu(Context& context);
 
-  /// Memory of TensorFlow's for the time of the call; `bytes` may be 0.
-  void* workspace(size_t bytes) { return context_.scratch(bytes); }
-
   /// Calls launch(stream). All inputs are complete on that stream, and TensorFlow reads the outputs after
   /// what was launched: where the stream is not TensorFlow's own, the device is waited for on both sides.
   ///
@@ -26,6 +23,12 @@ class Gpu {
   void run(Launch launch) {
     begin();
     end(launch(stream_));
+  }
+  /// The same of launch(workspace, stream), with memory of TensorFlow's for the time of the call; `bytes` may be 0.
+  template <typename Launch>
+  void run(size_t bytes, Launch launch) {
+    void* const workspace = context_.scratch(bytes);
+    run([&](cudaStream_t stream) { return launch(workspace, stream); });
   }
 
  private:

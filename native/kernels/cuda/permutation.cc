@@ -31,8 +31,7 @@ template <bool weighted>
 void scatter(Context& context, const PermutationAttrs& attrs) {
   const ScatterCall call(context, attrs, weighted);
   Gpu gpu(context);
-  void* workspace = gpu.workspace(megablocks_scatter_workspace(call.index.num_copies()));
-  gpu.run([&](cudaStream_t stream) {
+  gpu.run(megablocks_scatter_workspace(call.index.num_copies()), [&](void* workspace, cudaStream_t stream) {
     return megablocks_scatter(call.x.data, call.weights, launched(call.index), call.hidden_size, call.y,
                               workspace, stream);
   });

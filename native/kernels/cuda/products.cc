@@ -15,8 +15,7 @@ void grouped_mat_mul(Context& context, const GroupedMatMulAttrs& attrs) {
   const auto experts = static_cast<int32_t>(call.experts);
   const size_t bytes = megablocks_grouped_mat_mul_workspace(
       attrs.precision, call.rows, call.k, call.n, experts, attrs.transpose_a, attrs.transpose_b);
-  void* workspace = gpu.workspace(bytes);
-  gpu.run([&](cudaStream_t stream) {
+  gpu.run(bytes, [&](void* workspace, cudaStream_t stream) {
     return megablocks_grouped_mat_mul(attrs.precision, call.a.data, call.b.data, call.bins.data,
                                       call.rows, call.k, call.n, experts, attrs.transpose_a,
                                       attrs.transpose_b, call.product, workspace, bytes, stream);
@@ -45,8 +44,7 @@ void sdd(Context& context, const SparseProductAttrs& attrs) {
   Gpu gpu(context);
   const size_t bytes = megablocks_sdd_workspace(
       attrs.precision, index, call.a.columns, attrs.transpose_a, attrs.transpose_b);
-  void* workspace = gpu.workspace(bytes);
-  gpu.run([&](cudaStream_t stream) {
+  gpu.run(bytes, [&](void* workspace, cudaStream_t stream) {
     return megablocks_sdd_in_workspace(
         attrs.precision, call.a.x.data, call.b.x.data, index, call.a.columns, attrs.transpose_a, attrs.transpose_b,
         call.values, workspace, bytes, stream);
@@ -59,8 +57,7 @@ void dsd(Context& context, const SparseProductAttrs& attrs) {
   Gpu gpu(context);
   const size_t bytes = megablocks_dsd_workspace(
       attrs.precision, index, call.b.columns, attrs.transpose_a, attrs.transpose_b);
-  void* workspace = gpu.workspace(bytes);
-  gpu.run([&](cudaStream_t stream) {
+  gpu.run(bytes, [&](void* workspace, cudaStream_t stream) {
     return megablocks_dsd_in_workspace(
         attrs.precision, call.values.data, call.b.x.data, index, call.b.columns, attrs.transpose_a, attrs.transpose_b,
         call.product, workspace, bytes, stream);
@@ -73,8 +70,7 @@ void dds(Context& context, const SparseProductAttrs& attrs) {
   Gpu gpu(context);
   const size_t bytes = megablocks_dds_workspace(
       attrs.precision, index, call.a.rows, attrs.transpose_a, attrs.transpose_b);
-  void* workspace = gpu.workspace(bytes);
-  gpu.run([&](cudaStream_t stream) {
+  gpu.run(bytes, [&](void* workspace, cudaStream_t stream) {
     return megablocks_dds_in_workspace(
         attrs.precision, call.a.x.data, call.values.data, index, call.a.rows, attrs.transpose_a, attrs.transpose_b,
         call.product, workspace, bytes, stream);
@@ -100,8 +96,7 @@ void sparse_transpose(Context& context, const SparseTransposeAttrs& attrs) {
   const SparseTransposeCall call(context, attrs);
   Gpu gpu(context);
   const size_t bytes = megablocks_sparse_transpose_workspace(call.count);
-  void* workspace = gpu.workspace(bytes);
-  gpu.run([&](cudaStream_t stream) {
+  gpu.run(bytes, [&](void* workspace, cudaStream_t stream) {
     return megablocks_sparse_transpose(call.rows.data, call.columns.data, call.count,
                                        static_cast<int32_t>(attrs.block_columns), call.columns_t,
                                        call.offsets_t, call.block_offsets_t, workspace, bytes, stream);

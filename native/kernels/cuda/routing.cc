@@ -13,8 +13,7 @@ void sort(Context& context, const SortAttrs& attrs) {
   Gpu gpu(context);
   const int64_t size = call.keys.size();
   const size_t bytes = megablocks_sort_workspace(size);
-  void* workspace = gpu.workspace(bytes);
-  gpu.run([&](cudaStream_t stream) {
+  gpu.run(bytes, [&](void* workspace, cudaStream_t stream) {
     return megablocks_sort(call.keys.data, size, static_cast<int>(attrs.end_bit), call.sorted,
                            call.permutation, workspace, bytes, stream);
   });

@@ -35,8 +35,7 @@ void embedding_grad(Context& context, const EmbeddingGradAttrs& attrs) {
   Gpu gpu(context);
   const int64_t count = call.indices.size();
   const size_t bytes = megablocks_embedding_grad_workspace(count);
-  void* workspace = gpu.workspace(bytes);
-  gpu.run([&](cudaStream_t stream) {
+  gpu.run(bytes, [&](void* workspace, cudaStream_t stream) {
     return megablocks_embedding_grad(call.dy.data, call.indices.data, count, attrs.vocab_size, call.size,
                                      call.dtable, workspace, bytes, stream);
   });
@@ -77,8 +76,7 @@ void layer_norm_grad(Context& context, const LayerNormAttrs& attrs) {
 void layer_norm_gamma_grad(Context& context, const LayerNormAttrs& attrs) {
   const LayerNormGammaGradCall call(context, attrs);
   Gpu gpu(context);
-  void* workspace = gpu.workspace(megablocks_layer_norm_gamma_grad_workspace(call.rows));
-  gpu.run([&](cudaStream_t stream) {
+  gpu.run(megablocks_layer_norm_gamma_grad_workspace(call.rows), [&](void* workspace, cudaStream_t stream) {
     return megablocks_layer_norm_gamma_grad(call.x.data, call.dy.data, call.rows, call.size,
                                             attrs.epsilon, call.dgamma, workspace, stream);
   });
@@ -98,9 +96,8 @@ void causal_attention_grad(Context& context, const AttentionAttrs& attrs) {
   const Input<float> dy = context.floats(1, "dy", call.output_shape());
   float* dqkv = context.output_floats(0, call.qkv.shape);
   Gpu gpu(context);
-  void* workspace = gpu.workspace(
-      megablocks_causal_attention_grad_workspace(call.batch, call.length, call.num_heads));
-  gpu.run([&](cudaStream_t stream) {
+  const size_t bytes = megablocks_causal_attention_grad_workspace(call.batch, call.length, call.num_heads);
+  gpu.run(bytes, [&](void* workspace, cudaStream_t stream) {
     return megablocks_causal_attention_grad(call.qkv.data, dy.data, call.batch, call.length,
                                             call.num_heads, call.head_size, dqkv, workspace, stream);
   });
