@@ -1,13 +1,13 @@
 import {reshape, type Tensor1D, type Tensor2D} from '@tensorflow/tfjs-core';
-import {inclusiveCumsum} from './cumsum';
-import {histogram} from './histogram';
-import {sort} from './sort';
 import {hasKernels, runKernel} from '../src/kernel';
 import {
   AssignExperts,
   type AssignExpertsAttrs,
   type AssignExpertsInputs,
 } from '../src/kernel_names';
+import {inclusiveCumsum} from './cumsum';
+import {histogram} from './histogram';
+import {sort} from './sort';
 
 /** The routed copies in expert order, N = T * K of them. All tensors are int32. */
 export interface ExpertAssignment {
@@ -32,15 +32,15 @@ export interface ExpertAssignment {
 export function assignExperts(expertIndices: Tensor2D, numExperts: number): ExpertAssignment {
   const [numTokens, topK] = expertIndices.shape;
   const experts = reshape(expertIndices, [numTokens * topK]) as Tensor1D;
+  const endBit = Math.max(Math.ceil(Math.log2(numExperts)), 1);
   if (hasKernels(AssignExperts)) {
     const [indices, binIds, tokensPerExpert, bins] = runKernel<
       AssignExpertsInputs,
       AssignExpertsAttrs,
       Tensor1D[]
-    >(AssignExperts, {experts}, {numExperts});
+    >(AssignExperts, {experts}, {numExperts, endBit});
     return {indices, binIds, bins, tokensPerExpert, topK};
   }
-  const endBit = Math.max(Math.ceil(Math.log2(numExperts)), 1);
   const [binIds, indices] = sort(experts, endBit);
   const tokensPerExpert = histogram(experts, numExperts);
   return {indices, binIds, bins: inclusiveCumsum(tokensPerExpert), tokensPerExpert, topK};

@@ -1,6 +1,5 @@
 import {
   add,
-  cast,
   clone,
   concat,
   customGrad,
@@ -20,12 +19,11 @@ import {
 import {assert, assertCount, assertTensor} from '../src/asserts';
 import {runKernel} from '../src/kernel';
 import {
-  SparseSoftmaxCrossEntropy,
   SparseSoftmaxCrossEntropyGrad,
   type SparseSoftmaxCrossEntropyGradInputs,
-  type SparseSoftmaxCrossEntropyInputs,
 } from '../src/kernel_names';
 import {currentTape, withoutTape} from '../src/tape';
+import {labelsOfRows, sparseSoftmaxCrossEntropy} from './sparse_softmax_cross_entropy';
 
 const OP = 'linearCrossEntropyLoss';
 
@@ -71,17 +69,12 @@ export function linearCrossEntropyLoss(
   const hiddenSize = hidden.shape[hidden.rank - 1];
   assertTensor(OP, 'table', table, {dtype: 'float32', shape: [null, hiddenSize]});
   assertTensor(OP, 'labels', labels);
-  const numRows = hidden.size / hiddenSize;
-  assert(
-    labels.size === numRows && [shape.join(), [...shape, 1].join()].includes(labels.shape.join()),
-    () => `${OP}: labels must have shape [${shape}] or [${[...shape, 1]}], got [${labels.shape}]`,
-  );
   assertCount(OP, 'maxLogitsBytes', maxLogitsBytes, {min: 1});
 
   return tidy(() => {
-    const rows = reshape(hidden, [numRows, hiddenSize]) as Tensor2D;
-    const rowLabels = cast(reshape(labels, [numRows]), 'int32') as Tensor1D;
-    const chunks = chunksOf(numRows, Math.floor(maxLogitsBytes / (4 * table.shape[0])));
+    const rows = reshape(hidden, [-1, hiddenSize]) as Tensor2D;
+    const rowLabels = labelsOfRows(OP, labels, shape);
+    const chunks = chunksOf(rows.shape[0], Math.floor(maxLogitsBytes / (4 * table.shape[0])));
     const withGradients = currentTape() != null;
     const {loss, grads} = withoutTape(() =>
       overChunks(chunks, rows, table, rowLabels, withGradients),
@@ -143,10 +136,7 @@ function crossEntropy(
   numRows: number,
   withGradient: boolean,
 ): {loss: Scalar; logitsGrad?: Tensor2D} {
-  const losses = runKernel<SparseSoftmaxCrossEntropyInputs, object>(SparseSoftmaxCrossEntropy, {
-    logits,
-    labels,
-  });
+  const losses = sparseSoftmaxCrossEntropy(labels, logits);
   const loss = mul<Scalar>(sum(losses), 1 / numRows);
   if (!withGradient) {
     return {loss};

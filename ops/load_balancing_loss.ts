@@ -7,7 +7,6 @@ import {
   type Tensor1D,
   type Tensor2D,
 } from '@tensorflow/tfjs-core';
-import {stopGradient} from './stop_gradient';
 import {hasKernels, runKernel} from '../src/kernel';
 import {
   LoadBalancingLoss,
@@ -15,6 +14,7 @@ import {
   LoadBalancingLossGrad,
   type LoadBalancingLossInputs,
 } from '../src/kernel_names';
+import {stopGradient} from './stop_gradient';
 
 export interface LoadBalancingLossOptions {
   weight: number;

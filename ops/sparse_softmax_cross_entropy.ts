@@ -1,4 +1,4 @@
-import {cast, mean, reshape, type Scalar, type Tensor} from '@tensorflow/tfjs-core';
+import {cast, mean, reshape, type Scalar, type Tensor, type Tensor1D} from '@tensorflow/tfjs-core';
 import {assert, assertTensor} from '../src/asserts';
 import {runKernel} from '../src/kernel';
 import {SparseSoftmaxCrossEntropy, type SparseSoftmaxCrossEntropyInputs} from '../src/kernel_names';
@@ -27,14 +27,10 @@ export function sparseSoftmaxCrossEntropy(labels: Tensor, logits: Tensor): Tenso
   assert(logits.rank >= 1, () => `${OP}: logits must have rank 1 or more, got a scalar`);
   const shape = logits.shape.slice(0, -1);
   const vocabSize = logits.shape[logits.rank - 1];
-  const numRows = shape.reduce((x, y) => x * y, 1);
-  assert(
-    labels.size === numRows && [shape.join(), [...shape, 1].join()].includes(labels.shape.join()),
-    () => `${OP}: labels must have shape [${shape}] or [${[...shape, 1]}], got [${labels.shape}]`,
-  );
+  const rowLabels = labelsOfRows(OP, labels, shape);
   const losses = runKernel<SparseSoftmaxCrossEntropyInputs, object>(SparseSoftmaxCrossEntropy, {
-    logits: reshape(logits, [numRows, vocabSize]),
-    labels: cast(reshape(labels, [numRows]), 'int32'),
+    logits: reshape(logits, [rowLabels.size, vocabSize]),
+    labels: rowLabels,
   });
   return reshape(losses, shape);
 }
@@ -52,4 +48,13 @@ export function sparseSoftmaxCrossEntropy(labels: Tensor, logits: Tensor): Tenso
  */
 export function sparseSoftmaxCrossEntropyLoss(labels: Tensor, logits: Tensor): Scalar {
   return mean(sparseSoftmaxCrossEntropy(labels, logits));
+}
+
+/** The label of every row, [N], int32; `shape` is that of the rows, without their own axis. */
+export function labelsOfRows(op: string, labels: Tensor, shape: number[]): Tensor1D {
+  assert(
+    [shape.join(), [...shape, 1].join()].includes(labels.shape.join()),
+    () => `${op}: labels must have shape [${shape}] or [${[...shape, 1]}], got [${labels.shape}]`,
+  );
+  return cast(reshape(labels, [labels.size]), 'int32');
 }

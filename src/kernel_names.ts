@@ -78,7 +78,7 @@ export interface RowIndicesAttrs {
  */
 export const AssignExperts = 'MegaBlocksAssignExperts';
 export type AssignExpertsInputs = Record<'experts', TensorInfo>;
-export interface AssignExpertsAttrs {
+export interface AssignExpertsAttrs extends SortAttrs {
   numExperts: number;
 }
 

@@ -12,8 +12,7 @@ export const assignExpertsConfig = kernelConfig<
   AssignExpertsInputs,
   AssignExpertsAttrs,
   WebGPUBackend
->(AssignExperts, 'webgpu', ({inputs: {experts}, attrs: {numExperts}, backend}) => {
-  const endBit = Math.max(1, Math.ceil(Math.log2(numExperts)));
+>(AssignExperts, 'webgpu', ({inputs: {experts}, attrs: {numExperts, endBit}, backend}) => {
   if (!sortsInOnePass(numExperts)) {
     const {keys: binIds, indices} = radixSort(backend, AssignExperts, experts, endBit);
     const tokensPerExpert = countValues(backend, experts, numExperts);

@@ -4,6 +4,7 @@ import {kernelConfig} from '../../kernel';
 import {GlobalNorm, type GlobalNormInputs} from '../../kernel_names';
 import {type FloatType, floatType, lengthOf, sumOf} from './float_wgsl';
 import {makeOutput, type Program, runProgram} from './program';
+import {sumOfPartials} from './sum_of_partials';
 import {unroll} from './unroll';
 import {workgroupReduction} from './workgroup_reduction';
 
@@ -55,21 +56,6 @@ function chunkSquaresProgram(type: FloatType, count: number): Program {
   };
 }
 
-const rootOfSumProgram: Program = {
-  name: GlobalNorm,
-  variant: 'root of the sum',
-  inputs: {sums: 'f32'},
-  outputs: {norm: 'f32'},
-  uniforms: {length: 'u32'},
-  workgroupSize: WORKGROUP_SIZE,
-  declarations: () => workgroupReduction({name: 'sumOverAll', type: 'f32', size: WORKGROUP_SIZE}),
-  main: () => `
-    var mine = 0.0;
-    for (var i = lane; i < uniforms.length; i += ${WORKGROUP_SIZE}u) { mine += sums[i]; }
-    let sum = sumOverAll(lane, mine);
-    if (lane == 0u) { norm[0] = sqrt(sum); }`,
-};
-
 /** One program several tensors, and one for the sums of all. */
 export const globalNormConfig = kernelConfig<GlobalNormInputs, object, WebGPUBackend>(
   GlobalNorm,
@@ -83,7 +69,6 @@ export const globalNormConfig = kernelConfig<GlobalNormInputs, object, WebGPUBac
     });
     const numChunks = tensors.reduce((sum, {chunks}) => sum + chunks, 0);
     const sums = makeOutput(backend, [numChunks]);
-    const norm = makeOutput(backend, []);
     let firstSum = 0;
     for (const type of ['f32', 'vec4<f32>'] as const) {
       const ofType = tensors.filter((tensor) => tensor.type === type);
@@ -105,12 +90,7 @@ export const globalNormConfig = kernelConfig<GlobalNormInputs, object, WebGPUBac
         firstSum += groups;
       }
     }
-    runProgram(backend, rootOfSumProgram, {
-      inputs: {sums},
-      outputs: {norm},
-      uniforms: {length: numChunks},
-      workgroups: 1,
-    });
+    const norm = sumOfPartials(backend, GlobalNorm, sums, {result: 'sqrt(sum)'});
     backend.disposeData(sums.dataId);
     return norm;
   },

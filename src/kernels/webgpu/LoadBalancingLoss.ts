@@ -6,14 +6,12 @@ import {
   type LoadBalancingLossInputs,
 } from '../../kernel_names';
 import {makeOutput, type Program, runProgram, workgroupsFor} from './program';
+import {sumOfPartials} from './sum_of_partials';
 import {workgroupReduction} from './workgroup_reduction';
 
 const WORKGROUP_SIZE = 256;
 /** Elements that a workgroup sums. */
 const CHUNK = 16 * WORKGROUP_SIZE;
-
-const sumOverWorkgroup = () =>
-  workgroupReduction({name: 'sumOverWorkgroup', type: 'f32', size: WORKGROUP_SIZE});
 
 /** One workgroup a chunk of the scores. */
 const CHUNK_SUMS: Program = {
@@ -23,7 +21,7 @@ const CHUNK_SUMS: Program = {
   outputs: {sums: 'f32'},
   uniforms: {size: 'u32', numExperts: 'u32'},
   workgroupSize: WORKGROUP_SIZE,
-  declarations: sumOverWorkgroup,
+  declarations: () => workgroupReduction({name: 'sumOverChunk', type: 'f32', size: WORKGROUP_SIZE}),
   main: () => `
     let begin = group * ${CHUNK}u;
     if (begin >= uniforms.size) { return; }
@@ -32,23 +30,8 @@ const CHUNK_SUMS: Program = {
     for (var i = begin + lane; i < end; i += ${WORKGROUP_SIZE}u) {
       mine += scores[i] * f32(tokensPerExpert[i % uniforms.numExperts]);
     }
-    let sum = sumOverWorkgroup(lane, mine);
+    let sum = sumOverChunk(lane, mine);
     if (lane == 0u) { sums[group] = sum; }`,
-};
-
-const SCALED_SUM: Program = {
-  name: LoadBalancingLoss,
-  variant: 'scaled sum',
-  inputs: {sums: 'f32'},
-  outputs: {loss: 'f32'},
-  uniforms: {chunks: 'u32', scale: 'f32'},
-  workgroupSize: WORKGROUP_SIZE,
-  declarations: sumOverWorkgroup,
-  main: () => `
-    var mine = 0.0;
-    for (var i = lane; i < uniforms.chunks; i += ${WORKGROUP_SIZE}u) { mine += sums[i]; }
-    let sum = sumOverWorkgroup(lane, mine);
-    if (lane == 0u) { loss[0] = uniforms.scale * sum; }`,
 };
 
 export const loadBalancingLossConfig = kernelConfig<
@@ -69,13 +52,8 @@ export const loadBalancingLossConfig = kernelConfig<
       uniforms: {size, numExperts},
       workgroups: chunks,
     });
-    const loss = makeOutput(backend, []);
-    runProgram(backend, SCALED_SUM, {
-      inputs: {sums},
-      outputs: {loss},
-      uniforms: {chunks, scale},
-      workgroups: 1,
-    });
+    const ofSum = {result: 'uniforms.scale * sum', uniforms: {scale}};
+    const loss = sumOfPartials(backend, LoadBalancingLoss, sums, ofSum);
     backend.disposeData(sums.dataId);
     return loss;
   },

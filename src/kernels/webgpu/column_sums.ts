@@ -52,8 +52,7 @@ export function sumChunks(
   sums: TensorInfo,
   ...y: TensorInfo[]
 ) {
-  const chunks = sums.shape[0];
-  const size = sums.shape[sums.shape.length - 1];
+  const [chunks, , size] = sums.shape;
   const groupsOfMatrix = Math.ceil(size / COLUMNS);
   runProgram(backend, sumOfChunksProgram(name, y.length), {
     inputs: {sums},
@@ -103,7 +102,7 @@ export function sumColumns(
   const wanted = Math.ceil(MAX_CHUNKS / columnGroups);
   const rowsPerChunk = ROWS_AT_ONCE * Math.ceil(numRows / wanted / ROWS_AT_ONCE);
   const chunks = Math.ceil(numRows / rowsPerChunk);
-  const sums = makeOutput(backend, [chunks, size]);
+  const sums = makeOutput(backend, [chunks, 1, size]);
   runProgram(backend, chunkSumsProgram(name, type), {
     inputs: {x},
     outputs: {sums},
