@@ -5,7 +5,9 @@
 namespace megablocks {
 namespace {
 
-constexpr int kWarps = 8;
+constexpr int kWarps = 4;
+/// Vectors of a row that a lane loads before it stores any: as many as a row of 512 floats has.
+constexpr int kHeld = 4;
 
 /// The vector that a lane moves: float4, or float where rows are no multiple of four.
 __device__ float4 operator*(float factor, float4 v) {
@@ -58,13 +60,17 @@ __device__ int64_t row_of_position(const MegaBlocksPermutation& p, int64_t posit
 /// Writes a row times its weight, or zeros where `from` is null; the lanes of a warp call it.
 template <typename Vector>
 __device__ void move_row(const Vector* from, float weight, int64_t size, Vector* to) {
-  const int64_t lane = threadIdx.x % kWarp;
-  if (from == nullptr) {
-    for (int64_t i = lane; i < size; i += kWarp) to[i] = Vector{};
-    return;
+  for (int64_t begin = threadIdx.x % kWarp; begin < size; begin += kHeld * kWarp) {
+    Vector held[kHeld] = {};
+#pragma unroll
+    for (int i = 0; i < kHeld; i++) {
+      if (from != nullptr && begin + i * kWarp < size) held[i] = weight * from[begin + i * kWarp];
+    }
+#pragma unroll
+    for (int i = 0; i < kHeld; i++) {
+      if (begin + i * kWarp < size) to[begin + i * kWarp] = held[i];
+    }
   }
-#pragma unroll 4
-  for (int64_t i = lane; i < size; i += kWarp) to[i] = weight * from[i];
 }
 
 template <typename Vector>
@@ -102,8 +108,6 @@ template <typename Vector>
 __global__ void scatter_kernel(
     const Vector* x, const float* weights, MegaBlocksPermutation p, int64_t size, const int64_t* rows,
     Vector* out) {
-  // Several loads of a lane at a time, as many as a row of 512 floats has.
-  constexpr int kHeld = 4;
   const int lane = threadIdx.x % kWarp;
   for (int64_t token = warp_index(); token < p.num_copies / p.top_k; token += num_warps()) {
     for (int64_t begin = lane; begin < size; begin += kHeld * kWarp) {
