@@ -135,6 +135,9 @@ struct Grouped {
   /// Whether tiles of rows that follow each other are a cluster's two only by their order: there may be an odd
   /// number of them, which is known on the device alone, and no block is to go without.
   static constexpr bool kPaired = share == kShareB && !transpose_a && !swapped;
+  /// Whether tiles of fewer columns, at the end of an expert's rows, are dealt out apart from the whole ones: every
+  /// cluster gets as many of either.
+  static constexpr bool kEndsApart = share == kShareB && !transpose_a && swapped;
   const int32_t* bins;
   int64_t rows;
   int k, n, num_experts;
@@ -144,28 +147,27 @@ struct Grouped {
    public:
     __device__ Schedule(const Grouped& g, int cluster, int num_clusters, int rank)
         : g_(g), stride_(kPaired ? num_clusters * kCluster : num_clusters), rank_(rank),
-          index_(kPaired ? cluster * kCluster + rank : cluster) {
+          tiles_{kPaired ? cluster * kCluster + rank : cluster}, ends_{num_clusters - 1 - cluster} {
       enter();
     }
 
     __device__ bool next(Work& work) {
-      while (expert_ < g_.num_experts && index_ >= before_ + count_) {
-        before_ += count_;
+      while (expert_ < g_.num_experts && !tiles_.has_more() && !(kEndsApart && ends_.has_more())) {
+        tiles_.leave();
+        ends_.leave();
         expert_++;
         begin_ = end_;
         enter();
       }
       if (expert_ >= g_.num_experts) return gives_nothing(work);
-      const int unit = static_cast<int>(index_ - before_);
-      index_ += stride_;
-      // Tiles of one column of the result first: the blocks that run together share few columns of the
-      // expert's matrix. Of a transposed product, along its shorter side: what all share stays in the L2.
-      const bool across_first = swapped || (transpose_a && across_ < down_);
-      int down = across_first ? unit / across_ : unit % down_, across = across_first ? unit % across_ : unit / down_;
-      if (kPaired) {
-        const int other = unit + (rank_ == 0 ? 1 : -1);
-        work.shared = other >= 0 && other < count_ && other / down_ == across;
+      int down, across;
+      if (kEndsApart && !tiles_.has_more()) {
+        down = ends_.take(stride_);
+        across = across_;
       } else {
+        find(tiles_.take(stride_), down, across, work.shared);
+      }
+      if (!kPaired) {
         (share == kShareA ? across : down) *= kCluster;
         (share == kShareA ? across : down) += rank_;
         work.shared = true;
@@ -189,10 +191,37 @@ struct Grouped {
     __device__ int64_t end() const { return end_; }
 
    private:
+    /// The tiles of all experts, of which every so many-th is given.
+    struct Deal {
+      int64_t index, before = 0;
+      int count = 0;  // Of the expert.
+      __device__ bool has_more() const { return index < before + count; }
+      __device__ int take(int stride) {
+        const int unit = static_cast<int>(index - before);
+        index += stride;
+        return unit;
+      }
+      __device__ void leave() { before += count; }
+    };
+
+    /// Where a tile lies, and, of those paired by their order, whether the other one lies in the same column.
+    __device__ void find(int unit, int& down, int& across, bool& shared) const {
+      // Tiles of one column of the result first: the blocks that run together share few columns of the
+      // expert's matrix. Of a transposed product, along its shorter side: what all share stays in the L2.
+      if (swapped || (transpose_a && across_ < down_)) {
+        down = unit / across_;
+        across = unit % across_;
+        return;
+      }
+      down = unit % down_;
+      across = unit / down_;
+      const int other = unit + (rank_ == 0 ? 1 : -1);
+      shared = other >= 0 && other < tiles_.count && other / down_ == across;
+    }
     /// All tiles have been given: no work, but where the other block has the last, as many steps.
     __device__ bool gives_nothing(Work& work) {
-      if (!kPaired || rank_ == 0 || index_ != before_) return false;
-      index_ += stride_;
+      if (!kPaired || rank_ == 0 || tiles_.index != tiles_.before) return false;
+      tiles_.index += stride_;
       work = {};
       work.steps = static_cast<int>(ceil_divide<int64_t>(g_.k, kDepth));
       return true;
@@ -206,13 +235,20 @@ struct Grouped {
       end_ = min(max(int64_t{g_.bins[expert_]}, begin_), g_.rows);
       down_ = ceil_divide(static_cast<int>(height()), kTileRows * (share == kShareB && !kPaired ? kCluster : 1));
       across_ = ceil_divide(static_cast<int>(width()), kTileColumns * (share == kShareA ? kCluster : 1));
-      count_ = down_ * across_;
+      if (kEndsApart && width() % kTileColumns > 0) {
+        across_--;
+        ends_.count = down_;
+      } else {
+        ends_.count = 0;
+      }
+      tiles_.count = down_ * across_;
     }
 
     const Grouped& g_;
     const int stride_, rank_;
-    int expert_ = 0, down_ = 0, across_ = 0, count_ = 0;
-    int64_t index_, before_ = 0, begin_ = 0, end_ = 0;
+    int expert_ = 0, down_ = 0, across_ = 0;
+    int64_t begin_ = 0, end_ = 0;
+    Deal tiles_, ends_;
   };
 
   __device__ Places places(const Work& w, int step) const {
