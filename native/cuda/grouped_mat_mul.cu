@@ -15,26 +15,15 @@ __global__ void zero_rest_kernel(
   for (int64_t i = begin * n + thread_index(); i < rows * n; i += num_threads()) out[i] = 0;
 }
 
-/// Whether wgmma multiplies, given the memory.
-bool takes_hopper(int precision, int64_t k, int64_t n) {
-  return (precision == kMegaBlocksBfloat16 && hopper_supports(k, n)) ||
-         (precision == kMegaBlocksTf32 && hopper_supports(k, n, 4));
-}
-
-/// The precision to multiply in by wgmma; kMegaBlocksFloat32 where it does not. bfloat16 multiplies twice as fast as
-/// TF32, which rounds less, but takes a pass over both operands first; so TF32 is the faster one where an element is
-/// multiplied few times.
+/// The precision to multiply in by wgmma, given the memory; kMegaBlocksFloat32 where it does not.
 int hopper_precision(
     int precision, int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a) {
-  // On an H200, about where both take as long.
-  constexpr double kTimes = 500;
-  const bool can = takes_hopper(precision, k, n);
-  // Of transposed a, TF32 takes a pass too.
-  if (precision == kMegaBlocksBfloat16 && !transpose_a) {
-    const double times = double(rows) * n / (rows + double(num_experts) * n);
-    if ((!can || times < kTimes) && takes_hopper(kMegaBlocksTf32, k, n)) return kMegaBlocksTf32;
+  if (transpose_a && precision == kMegaBlocksBfloat16) {
+    // TF32 takes a pass over an operand too.
+    return hopper_supports(k, n) ? precision : kMegaBlocksFloat32;
   }
-  return can ? precision : kMegaBlocksFloat32;
+  return faster_precision(precision, hopper_supports(k, n), hopper_supports(k, n, 4), double(rows) * k * n,
+                          double(rows) * k + double(num_experts) * k * n);
 }
 
 size_t hopper_workspace(

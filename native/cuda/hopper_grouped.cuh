@@ -11,6 +11,17 @@ namespace megablocks {
 /// `vector` elements are one: 8 of bfloat16, 4 of TF32.
 bool hopper_supports(int64_t k, int64_t n, int vector = 8);
 
+/// The precision to multiply in by wgmma where it has these of the two; kMegaBlocksFloat32 where it does not.
+/// bfloat16 multiplies twice as fast as TF32, which rounds less, but takes a pass over the elements of both operands
+/// first; so TF32 is the faster one where an element is multiplied few times.
+inline int faster_precision(int precision, bool has_bfloat16, bool has_tf32, double products, double elements) {
+  // On an H200, about where both take as long.
+  constexpr double kTimes = 500;
+  if (precision == kMegaBlocksBfloat16 && has_bfloat16 && !(has_tf32 && products < kTimes * elements)) return precision;
+  const bool asked = precision == kMegaBlocksBfloat16 || precision == kMegaBlocksTf32;
+  return asked && has_tf32 ? kMegaBlocksTf32 : kMegaBlocksFloat32;
+}
+
 /// The bytes that megablocks_grouped_mat_mul needs: both operands in bfloat16.
 size_t hopper_grouped_workspace(
     int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a, bool transpose_b);

@@ -66,7 +66,12 @@ struct Work {
   int64_t row;
   int column;
   int64_t group, begin;
-  int end, other_begin, other_end, halves[2];
+  int end, other_begin, other_end;
+  /// Of block-sparse operands: the blocks and where they lie, as found in the index for this step, and as read from
+  /// it for a later one.
+  struct Found {
+    int block[2], inner[2];
+  } found, ahead;
 };
 
 /// Where a box of an operand begins: along the inner size, along the other, and in which matrix.
@@ -358,7 +363,7 @@ __device__ void load_boxes(
 /// Family: what a launch is made of. It has Element, the type of the operands (float is multiplied in TF32);
 /// kAMnMajor, kBMnMajor, kShare; kTransposed, whether a tile's rows are columns of the result, for which it
 /// stores vectors of four rows itself; a type Schedule made of the family, the cluster's index, their number and
-/// the block's rank, that gives one Work after the other; the places of a step; the line of the result that
+/// the block's rank, that gives one Work after the other; the places of a step, asked for one after the other; the line of the result that
 /// receives a row in vectors of four, the j-th at a column, and may load what belongs to them before; and what
 /// is left to do for all blocks when the tiles are done.
 template <typename Family>

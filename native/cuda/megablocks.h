@@ -122,8 +122,8 @@ cudaError_t megablocks_grouped_mat_mul(
     int64_t n, int32_t num_experts, bool transpose_a, bool transpose_b, float* out, void* workspace,
     size_t workspace_size, cudaStream_t stream);
 
-/// A block-sparse matrix [rows, columns] by its index; the transposed index is read by products with
-/// its transpose.
+/// A block-sparse matrix [rows, columns] by its index; the transposed index is read by products with its transpose,
+/// and by sdd in TF32.
 struct MegaBlocksSparseIndex {
   const int32_t *row_indices, *column_indices, *offsets;
   const int32_t *column_indices_t, *offsets_t, *block_offsets_t;

@@ -334,8 +334,8 @@ def experts():
             f"{name} of experts {kind}, T {t} K {top_k} E {count} H {hidden} F {ffn}: off by {float(error):.4f}")
 
 
-def random_sparse(rows, columns, block):
-    mask = torch.rand(rows // block, columns // block) < random.choice([0.1, 0.5, 1.0])
+def random_sparse(rows, columns, block, densities):
+    mask = torch.rand(rows // block, columns // block) < random.choice(densities)
     row, column = mask.nonzero(as_tuple=True)
     tensors = {
         "row_indices": ints(row.tolist()),
@@ -357,9 +357,9 @@ def random_sparse(rows, columns, block):
     return tensors, row.to(DEVICE), column.to(DEVICE)
 
 
-def check_sparse(block, other, precisions, hopper=False):
-    rows, columns = block * random.randint(1, 5), block * random.randint(1, 5)
-    tensors, row, column = random_sparse(rows, columns, block)
+def check_sparse(block, other, precisions, hopper=False, least=1, most=5, densities=(0.1, 0.5, 1.0)):
+    rows, columns = block * random.randint(least, most), block * random.randint(least, most)
+    tensors, row, column = random_sparse(rows, columns, block, densities)
     index = sparse_index(tensors, rows, columns, block)
     nnz = row.numel()
     values = floats(nnz, block, block)
@@ -412,8 +412,13 @@ def sparse():
 
 
 def hopper_sparse():
-    """bfloat16 by wgmma, for blocks of 128."""
-    check_sparse(128, 8 * random.randint(1, 90), ["bfloat16"], hopper=True)
+    """bfloat16 and TF32 by wgmma, for blocks of 128."""
+    if random.random() < 0.15:
+        # So large that bfloat16 is not multiplied as TF32 instead.
+        check_sparse(128, 8 * random.randint(125, 180), ["bfloat16"], True, 10, 13, (0.9, 1.0))
+    else:
+        check_sparse(128, 8 * random.randint(1, 90), ["bfloat16"], True)
+        check_sparse(128, 4 * random.randint(1, 180), ["tf32"], True)
 
 
 # ---- What training needs.

@@ -1,0 +1,422 @@
+// Block-sparse products, with blocks of 128, as families of hopper_product.cuh, in bfloat16 and TF32.
+//
+// Of TF32, the right operand must be K-major. Where it is not, but the left one is, the transpose of the product is
+// computed: `swapped`.
+#pragma once
+
+#include "hopper_product.cuh"
+
+namespace megablocks {
+namespace hopper {
+
+constexpr int kBlock = 128;
+static_assert(kBlock == kTileRows && kBlock == kHalfColumns, "");
+
+/// The steps that a block takes along the inner size.
+template <typename Element>
+constexpr int kStepsOfBlock = kBlock / kDepthOf<Element>;
+
+/// Pairs of lines of blocks whose tiles run together.
+constexpr int kBand = 8;
+
+/// The lines of blocks of op(values) and what is in them. What the index says may be wrong: it is read long before
+/// it is used, as one thread finds what all wait for, and made sense of then.
+class Lines {
+ public:
+  Lines(const MegaBlocksSparseIndex& index, bool transpose)
+      : offsets_(transpose ? index.offsets_t : index.offsets),
+        inner_(transpose ? index.column_indices_t : index.column_indices),
+        blocks_(transpose ? index.block_offsets_t : nullptr),
+        num_blocks_(static_cast<int>(index.num_blocks)),
+        count_(static_cast<int>((transpose ? index.columns : index.rows) / kBlock)),
+        num_inner_(static_cast<int>((transpose ? index.rows : index.columns) / kBlock)) {}
+
+  __host__ __device__ int count() const { return count_; }
+  __device__ int num_blocks() const { return num_blocks_; }
+
+  /// The entries of a line; lines that do not exist hold nothing.
+  __device__ int begin(int line) const { return bound(read_begin(line)); }
+  __device__ int end(int line) const { return begin(line + 1); }
+  /// The first entry of a line, as read.
+  __device__ int read_begin(int line) const { return offsets_[min(line, count_)]; }
+  __device__ int bound(int entry) const { return min(max(entry, 0), num_blocks_); }
+
+  /// Which block lies at an entry, and which inner one it meets, as read; before `end` alone there are any.
+  __device__ int read_block(int entry, int end) const {
+    return entry >= end ? -1 : blocks_ == nullptr ? entry : blocks_[entry];
+  }
+  __device__ int read_inner(int entry, int end) const { return entry >= end ? -1 : inner_[entry]; }
+  /// Where there is none, one beyond the last: all is zero there.
+  __device__ int block(int read) const { return read >= 0 && read < num_blocks_ ? read : num_blocks_; }
+  __device__ int inner(int read) const { return read >= 0 && read < num_inner_ ? read : num_inner_; }
+
+ private:
+  const int32_t *offsets_, *inner_, *blocks_;
+  int num_blocks_, count_, num_inner_;
+};
+
+/// Stores a vector whole: the compiler makes four of some.
+__device__ inline void store_vector(float* to, float4 v) { __stwb(reinterpret_cast<float4*>(to), v); }
+
+// The blocks of a cluster have two lines of blocks that follow each other. Where their blocks lie in the same
+// columns, which is so for most of those that belong to one expert, they share the right operand.
+
+/// op(a) op(b) at the index. A tile is two blocks that follow each other in a line of blocks, wherever they lie in
+/// it. Swapped, a is op(b) of the caller, transposed, and lines are columns of blocks.
+template <typename Element_, bool transpose_a, bool transpose_b, bool swapped = false>
+struct SddFamily {
+  using Element = Element_;
+  static constexpr int kDepth = kDepthOf<Element>;
+  static constexpr bool kTransposed = swapped;
+  static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
+  static constexpr Share kShare = kShareB;
+  Lines lines;
+  /// Where the entries of all rows of blocks end.
+  const int32_t* used;
+  int k;
+  float* values;
+
+  SddFamily(const MegaBlocksSparseIndex& index, int64_t k_, float* values_)
+      : lines(index, swapped), used(index.offsets + index.rows / kBlock), k(static_cast<int>(k_)), values(values_) {}
+
+  /// Goes over bands of pairs of lines, in each over the first tiles of all lines, then over the second: blocks
+  /// that run together share few rows of a and few columns of b.
+  class Schedule {
+   public:
+    __device__ Schedule(const SddFamily& f, int cluster, int num_clusters, int rank)
+        : f_(f), pairs_(ceil_divide(f.lines.count(), kCluster)), num_clusters_(num_clusters), rank_(rank),
+          index_(cluster) {
+      enter();
+    }
+    __device__ bool next(Work& work) {
+      while (band_ < pairs_ && index_ >= before_ + count_) {
+        before_ += count_;
+        band_ += kBand;
+        enter();
+      }
+      if (band_ >= pairs_) return false;
+      int position, pair;
+      find(static_cast<int>(index_ - before_), position, pair);
+      index_ += num_clusters_;
+      const Lines& lines = f_.lines;
+      const int line = (band_ + pair) * kCluster + rank_, other = line ^ 1;
+      const int begin = lines.begin(line) + position * 2, end = lines.end(line);
+      const int other_begin = lines.begin(other) + position * 2, other_end = lines.end(other);
+      work.shared = (end - begin > 1) == (other_end - other_begin > 1);
+      for (int half = 0; half < 2; half++) {
+        work.found.block[half] = lines.read_block(begin + half, end);
+        work.found.inner[half] = lines.inner(lines.read_inner(begin + half, end));
+        work.shared = work.shared &&
+                      work.found.inner[half] == lines.inner(lines.read_inner(other_begin + half, other_end));
+      }
+      work.steps = ceil_divide(f_.k, kDepth);
+      work.head = 0;
+      work.tail = kDepth;
+      work.rows = kTileRows;
+      work.columns = min(end - begin, 2) * kBlock;
+      work.row = int64_t{line} * kBlock;
+      work.column = 0;
+      work.begin = begin;
+      return true;
+    }
+
+   private:
+    __device__ void enter() {
+#pragma unroll
+      for (int i = 0; i < kBand; i++) {
+        int most = 0;
+        for (int j = 0; j < kCluster; j++) {
+          const int line = (band_ + i) * kCluster + j;
+          most = max(most, f_.lines.end(line) - f_.lines.begin(line));
+        }
+        tiles_[i] = ceil_divide(most, 2);
+        least_ = i == 0 ? tiles_[i] : min(least_, tiles_[i]);
+      }
+      count_ = tiles_before(INT32_MAX);
+    }
+    /// Tiles of the band's pairs that come before a position in their lines.
+    __device__ int tiles_before(int position) const {
+      int sum = 0;
+#pragma unroll
+      for (int i = 0; i < kBand; i++) sum += min(tiles_[i], position);
+      return sum;
+    }
+    /// The position and the pair of a tile of the band.
+    __device__ void find(int tile, int& position, int& pair) const {
+      if (tile < least_ * kBand) {
+        position = tile / kBand;
+        pair = tile % kBand;
+        return;
+      }
+      int end = 0;
+#pragma unroll
+      for (int i = 0; i < kBand; i++) end = max(end, tiles_[i]);
+      position = 0;
+      while (end - position > 1) {
+        const int middle = (position + end) / 2;
+        (tiles_before(middle) <= tile ? position : end) = middle;
+      }
+      int rest = tile - tiles_before(position);
+#pragma unroll
+      for (int i = 0; i < kBand; i++) {
+        if (tiles_[i] > position && rest-- == 0) pair = i;
+      }
+    }
+
+    const SddFamily& f_;
+    const int pairs_, num_clusters_, rank_;
+    int64_t index_, before_ = 0;
+    int band_ = 0, tiles_[kBand], least_ = 0, count_ = 0;
+  };
+
+  __device__ Places places(const Work& w, int step) const {
+    const int64_t depth = int64_t{step} * kDepth;
+    const auto column = [&](int half) { return int64_t{w.found.inner[half]} * kBlock; };
+    return {{depth, w.row, 0}, {{depth, column(0), 0}, {depth, column(1), 0}}, w.shared};
+  }
+  struct Line : LoadsNothing {
+    float* to;
+    __device__ void store(int, int column, float4 v, bool valid) {
+      // The second block follows the first.
+      if (valid) store_vector(to + column + (column < kBlock ? 0 : kBlock * kBlock - kBlock), v);
+    }
+    __device__ void finish(const Work&, int, bool) {}
+  };
+  __device__ Line line(const Work& w, int row, bool) const {
+    return {{}, values + (w.begin * kBlock + row) * kBlock};
+  }
+  __device__ void store(const Work& w, int column, int row, float4 v) const {
+    const int64_t block = column < kBlock ? w.found.block[0] : w.found.block[1];
+    if (block >= 0 && block < num_used()) store_vector(values + (block * kBlock + column % kBlock) * kBlock + row, v);
+  }
+  /// Blocks that are in no line are not used.
+  __device__ void finish(const Schedule&, int thread, int num_threads) const {
+    const int64_t begin = num_used();
+    const int64_t size = (lines.num_blocks() - begin) * (kBlock * kBlock / 4);
+    float4* to = reinterpret_cast<float4*>(values + begin * kBlock * kBlock);
+    for (int64_t i = blockIdx.x * int64_t{num_threads} + thread; i < size; i += gridDim.x * int64_t{num_threads}) {
+      to[i] = {};
+    }
+  }
+  __device__ int num_used() const { return lines.bound(*used); }
+};
+
+/// The tiles of a product whose lines are summed, in bands of pairs of lines, in each over the columns of all lines:
+/// blocks that run together share few columns.
+struct Bands {
+  int pairs, across;
+  __device__ int count() const { return pairs * across; }
+  __device__ void find(int index, int& pair, int& column) const {
+    const int band = index / (kBand * across) * kBand, in_band = index - band * across;
+    const int size = min(kBand, pairs - band);
+    pair = band + in_band % size;
+    column = in_band / size;
+  }
+};
+
+/// op(values) op(b): a line of blocks after the other, summed over the blocks in it.
+template <typename Element_, bool transpose_a, bool transpose_b, bool transposed_out>
+struct DsdFamily {
+  using Element = Element_;
+  static constexpr int kDepth = kDepthOf<Element>, kSteps = kStepsOfBlock<Element>;
+  static constexpr bool kTransposed = false;
+  static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
+  static constexpr Share kShare = kShareB;
+  Lines lines;
+  int n;
+  float* out;
+
+  DsdFamily(const MegaBlocksSparseIndex& index, int64_t n_, float* out_)
+      : lines(index, transpose_a), n(static_cast<int>(n_)), out(out_) {}
+
+  class Schedule {
+   public:
+    __device__ Schedule(const DsdFamily& f, int cluster, int num_clusters, int rank)
+        : f_(f), bands_{ceil_divide(f.lines.count(), kCluster), ceil_divide(f.n, kTileColumns)},
+          num_clusters_(num_clusters), rank_(rank), index_(cluster) {
+      look_up();
+    }
+    __device__ bool next(Work& work) {
+      if (index_ >= bands_.count()) return false;
+      const Lines& lines = f_.lines;
+      int bounds[kCluster + 1];
+#pragma unroll
+      for (int i = 0; i <= kCluster; i++) bounds[i] = lines.bound(read_[i]);
+      work.begin = rank_ == 0 ? bounds[0] : bounds[1];
+      work.end = rank_ == 0 ? bounds[1] : bounds[2];
+      work.other_begin = rank_ == 0 ? bounds[1] : bounds[0];
+      work.other_end = rank_ == 0 ? bounds[2] : bounds[1];
+      work.ahead = f_.read(work, 0);
+      work.steps = max(bounds[1] - bounds[0], bounds[2] - bounds[1]) * kSteps;
+      work.head = 0;
+      work.tail = kDepth;
+      const int line = pair_ * kCluster + rank_;
+      work.rows = line < lines.count() ? kTileRows : 0;
+      work.row = int64_t{line} * kBlock;
+      work.column = column_ * kTileColumns;
+      work.columns = min(f_.n - work.column, kTileColumns);
+      index_ += num_clusters_;
+      look_up();
+      return true;
+    }
+
+   private:
+    /// The next tile, and what it needs of the index, so that it is there when the tile is asked for.
+    __device__ void look_up() {
+      if (index_ >= bands_.count()) return;
+      bands_.find(index_, pair_, column_);
+#pragma unroll
+      for (int i = 0; i <= kCluster; i++) read_[i] = f_.lines.read_begin(pair_ * kCluster + i);
+    }
+
+    const DsdFamily& f_;
+    const Bands bands_;
+    const int num_clusters_, rank_;
+    int index_, pair_, column_, read_[kCluster + 1];
+  };
+
+  /// What a block of a line needs of the index: the block, and the inner one that it and the other line's meet.
+  __device__ Work::Found read(const Work& w, int i) const {
+    const int entry = static_cast<int>(w.begin) + i;
+    return {{lines.read_block(entry, w.end), -1},
+            {lines.read_inner(entry, w.end), lines.read_inner(w.other_begin + i, w.other_end)}};
+  }
+  /// Is called for one step after the other.
+  __device__ Places places(Work& w, int step) const {
+    if (step % kSteps == 0) {
+      w.found = {{lines.block(w.ahead.block[0]), -1}, {lines.inner(w.ahead.inner[0]), lines.inner(w.ahead.inner[1])}};
+      w.ahead = read(w, step / kSteps + 1);
+    }
+    const int64_t depth = step % kSteps * kDepth, row = int64_t{w.found.inner[0]} * kBlock + depth;
+    return {{depth, 0, w.found.block[0]},
+            {{row, w.column, 0}, {row, w.column + kHalfColumns, 0}},
+            w.found.inner[0] == w.found.inner[1]};
+  }
+  struct Line : LoadsNothing {
+    float* to;
+    int64_t stride;
+    __device__ void store(int, int column, float4 v, bool valid) {
+      if (!valid) return;
+      if constexpr (transposed_out) {
+        float* const first = to + column * stride;
+        first[0] = v.x;
+        first[stride] = v.y;
+        first[2 * stride] = v.z;
+        first[3 * stride] = v.w;
+      } else {
+        store_vector(to + column, v);
+      }
+    }
+    __device__ void finish(const Work&, int, bool) {}
+  };
+  __device__ Line line(const Work& w, int row, bool) const {
+    if constexpr (transposed_out) {
+      const int64_t size = lines.count() * kBlock;
+      return {{}, out + w.column * size + w.row + row, size};
+    } else {
+      return {{}, out + (w.row + row) * n + w.column, 1};
+    }
+  }
+  __device__ void finish(const Schedule&, int, int) const {}
+};
+
+/// values op(b) in TF32, transposed, of a b that is not K-major: the left operand is op(b)', and the columns of a tile
+/// are two lines that follow each other, where their blocks lie in the same columns; else one.
+template <bool transposed_out>
+struct SwappedDsdFamily {
+  using Element = float;
+  static constexpr int kDepth = kDepthOf<Element>, kSteps = kStepsOfBlock<Element>;
+  static constexpr bool kTransposed = !transposed_out;
+  static constexpr bool kAMnMajor = true, kBMnMajor = false;
+  static constexpr Share kShare = kShareB;
+  Lines lines;
+  /// Whether the blocks of a pair of lines lie in the same columns.
+  const int32_t* alike;
+  int n;
+  float* out;
+
+  SwappedDsdFamily(const MegaBlocksSparseIndex& index, const int32_t* alike_, int64_t n_, float* out_)
+      : lines(index, false), alike(alike_), n(static_cast<int>(n_)), out(out_) {}
+
+  class Schedule {
+   public:
+    __device__ Schedule(const SwappedDsdFamily& f, int cluster, int num_clusters, int rank)
+        : f_(f), bands_{ceil_divide(f.lines.count(), 2), ceil_divide(f.n, kCluster * kTileRows)},
+          num_clusters_(num_clusters), rank_(rank), index_(cluster) {
+      look_up();
+    }
+    __device__ bool next(Work& work) {
+      if (index_ >= bands_.count()) return false;
+      const Lines& lines = f_.lines;
+      const bool both = alike_ != 0, first = both || !second_;
+      const int line = pair_ * 2 + !first;
+      work.group = line;
+      work.begin = lines.bound(first ? read_[0] : read_[1]);
+      work.end = lines.bound(first ? read_[1] : read_[2]);
+      work.other_begin = lines.bound(read_[1]);
+      work.columns = both ? kTileColumns : kHalfColumns;
+      work.ahead = f_.read(work, 0);
+      work.steps = max(work.end - static_cast<int>(work.begin), 0) * kSteps;
+      work.head = 0;
+      work.tail = kDepth;
+      work.row = int64_t{column_ * kCluster + rank_} * kTileRows;
+      work.rows = min(f_.n - static_cast<int>(work.row), kTileRows);
+      work.column = 0;
+      second_ = first && !both && line + 1 < lines.count();
+      if (!second_) {
+        index_ += num_clusters_;
+        look_up();
+      }
+      return true;
+    }
+
+   private:
+    /// The next tile, and what it needs of the index, so that it is there when the tile is asked for.
+    __device__ void look_up() {
+      if (index_ >= bands_.count()) return;
+      bands_.find(index_, pair_, column_);
+      alike_ = f_.alike[pair_];
+#pragma unroll
+      for (int i = 0; i < 3; i++) read_[i] = f_.lines.read_begin(pair_ * 2 + i);
+    }
+
+    const SwappedDsdFamily& f_;
+    const Bands bands_;
+    const int num_clusters_, rank_;
+    int index_, pair_, column_, read_[3], alike_;
+    /// Whether the second line of a pair, apart from the first, is what is left of it.
+    bool second_ = false;
+  };
+
+  __device__ Work::Found read(const Work& w, int i) const {
+    const int entry = static_cast<int>(w.begin) + i;
+    return {{lines.read_block(entry, w.end), lines.block(w.other_begin + i)}, {lines.read_inner(entry, w.end), -1}};
+  }
+  /// Is called for one step after the other.
+  __device__ Places places(Work& w, int step) const {
+    if (step % kSteps == 0) {
+      w.found = w.ahead;
+      w.ahead = read(w, step / kSteps + 1);
+    }
+    const int64_t depth = step % kSteps * kDepth;
+    return {{int64_t{lines.inner(w.found.inner[0])} * kBlock + depth, w.row, 0},
+            {{depth, 0, lines.block(w.found.block[0])}, {depth, 0, w.found.block[1]}}};
+  }
+  struct Line : LoadsNothing {
+    float* to;
+    __device__ void store(int, int column, float4 v, bool valid) {
+      if (valid) store_vector(to + column, v);
+    }
+    __device__ void finish(const Work&, int, bool) {}
+  };
+  __device__ Line line(const Work& w, int row, bool) const {
+    return {{}, out + ((w.row + row) * lines.count() + w.group) * kBlock};
+  }
+  __device__ void store(const Work& w, int column, int row, float4 v) const {
+    store_vector(out + (w.group * kBlock + column) * n + w.row + row, v);
+  }
+  __device__ void finish(const Schedule&, int, int) const {}
+};
+
+}  // namespace hopper
+}  // namespace megablocks
