@@ -26,8 +26,9 @@ export function provideFastMatMul(backendName: string, configs: readonly KernelC
  * On webgl this one reads half as much: a fragment computes sixteen elements, not four.
  *
  * On webgpu this one multiplies as the device was set up, so on matrix units where `setupWebGPU` was asked
- * for half precision. There it also sums over leading axes, as the gradients of biases do, in one pass, and
- * ends the copies of weights that tf.layers.dense makes where its input has three axes.
+ * for half precision. There it also sums over leading axes, as the gradients of biases do, and over short last
+ * ones in one pass, and ends the copies of weights that tf.layers.dense makes where its input has three
+ * axes.
  *
  * @returns Whether the backend in use has a faster product; where it has not, nothing changes.
  */

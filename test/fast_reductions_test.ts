@@ -5,7 +5,8 @@ import {expectClose} from './close';
 import {random} from './random';
 
 // The kernels that `useFastMatMul` replaces besides the products: sums over the leading axes, as biases'
-// gradients are, and transpositions that move nothing. Whatever else they are asked for is tfjs' own.
+// gradients are, and over short last ones, and transpositions that move nothing. Whatever else they are
+// asked for is tfjs' own.
 
 /** The sums over some axes, element by element. */
 function sums(values: Float32Array, shape: number[], axes: number[]): number[] {
@@ -36,6 +37,11 @@ describeEachBackend('with useFastMatMul', (backendName) => {
     {shape: [2, 9, 12], axes: [0]},
     {shape: [2, 9, 12], axes: [-1]},
     {shape: [2, 9, 12], axes: [1]},
+    {shape: [70, 32], axes: [1]},
+    {shape: [33, 7], axes: [1]},
+    {shape: [5, 256], axes: [1]},
+    {shape: [5, 260], axes: [1]},
+    {shape: [3, 5, 8], axes: [2, 1]},
     {shape: [2, 9, 12], axes: [0, 2]},
     {shape: [3, 4], axes: [0, 1]},
   ])('tf.sum of $shape over $axes', ({shape, axes}) => {

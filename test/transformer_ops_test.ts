@@ -160,6 +160,19 @@ describeEachBackend('fused ops', (backendName) => {
     );
   });
 
+  // Of several tiles of the sort, in which a token fills whole runs of positions.
+  test.each([5, 8])('embedding sums many rows of few tokens, each of %d', (hiddenSize) => {
+    const table = tf.tensor2d(random(3 * hiddenSize, 1), [3, hiddenSize]);
+    const tokens = random(5000, 2).map((x) => (x < 0.9 ? 1 : x < 0.95 ? 0 : 2));
+    const indices = tf.tensor1d(tokens, 'int32');
+    const oneHot = tf.oneHot(indices, 3);
+    expectSame(
+      (x) => embedding(x as tf.Tensor2D, indices),
+      (x) => tf.matMul(tf.cast(oneHot, 'float32') as tf.Tensor2D, x as tf.Tensor2D),
+      [table],
+    );
+  });
+
   test('embedding of an index out of range is zero, without a gradient', () => {
     tf.tidy(() => {
       const table = tf.ones([3, 2]) as tf.Tensor2D;

@@ -50,6 +50,11 @@ const CANDIDATES: {float16: Float16Tile[][]; float32: Float32Tile[][]} = {
     ],
     // Where the panels of those above are more than the workgroup memory.
     [float32(128, 128, 16, 8, 8, 4), float32(128, 128, 16, 8, 8, 16)],
+    [
+      float32(128, 64, 16, 8, 4, 16),
+      float32(128, 64, 32, 8, 8, 16),
+      float32(256, 64, 16, 8, 8, 16),
+    ],
     [float32(64, 64, 16, 4, 4, 16), float32(64, 64, 32, 4, 4, 16), float32(64, 64, 16, 8, 4, 16)],
     [float32(32, 32, 16, 4, 4, 4), float32(32, 32, 16, 4, 4, 16)],
   ],

@@ -25,7 +25,8 @@ export const assignExpertsConfig = kernelConfig<
   if (experts.shape[0] === 0) {
     [counts, bins].forEach((y) => fill(backend, AssignExperts, y, 0));
   }
-  const found = {counts, bins};
-  const {keys: binIds, indices} = radixSort(backend, AssignExperts, experts, endBit, found);
+  const {keys: binIds, indices} = radixSort(backend, AssignExperts, experts, endBit, {
+    bins: {counts, bins},
+  });
   return [indices, binIds, counts, bins];
 });

@@ -62,7 +62,7 @@ export const ddsConfig = kernelConfig<DdsInputs, SparseAttrs, WebGPUBackend>(
       inputs: sparse.inputs,
       uniforms: {rows, stride: a.shape[1], columns, ...sparse.uniforms},
       usedBlocks: usedBlocks(index, attrs),
-      problem: {rows, columns: blockSize, depth: (values.shape[0] * blockSize) / lines},
+      problem: {rows, columns: blockSize},
       workgroups: (tile) => lines * rowTiles(tile.rows) * columnTiles(tile.columns),
       tileUniforms: (tile) => ({
         rowTiles: rowTiles(tile.rows),

@@ -61,7 +61,7 @@ export const dsdConfig = kernelConfig<DsdInputs, SparseAttrs, WebGPUBackend>(
       inputs: sparse.inputs,
       uniforms: {stride: b.shape[1], columns, ...sparse.uniforms},
       usedBlocks: usedBlocks(index, attrs),
-      problem: {rows: blockSize, columns, depth: (values.shape[0] * blockSize) / lines},
+      problem: {rows: blockSize, columns},
       workgroups: (tile) => lines * rowTiles(tile.rows) * columnTiles(tile.columns),
       tileUniforms: (tile) => ({
         rowTiles: rowTiles(tile.rows),

@@ -6,25 +6,12 @@ import {makeOutput, type Program, runProgram, workgroupsFor} from './program';
 import {radixSort} from './radix_sort';
 import {findColumns, forEachElement, rowLayout, type RowLayout, storeRow} from './rows';
 
-// The positions are sorted by token, so that the rows of a token follow each other, in order. A token
-// may have all of them: runs of RUN positions of one token are summed first, and then runs of RUN such
-// sums, so that no row of the result sums more than a few hundred rows.
+// The positions are sorted by token, so that the rows of a token follow each other, in order; those out
+// of range come behind all tokens. A token may have all of them: runs of RUN positions of one token are
+// summed first, so that a row of the result sums few rows one after another.
 
 const WORKGROUP_SIZE = 256;
-const RUN = 32;
-
-/** One invocation a position: indices out of range get a key of their own, behind all tokens. */
-const KEYS_PROGRAM: Program = {
-  name: 'MegaBlocksEmbeddingKeys',
-  inputs: {indices: 'i32'},
-  outputs: {keys: 'i32'},
-  uniforms: {size: 'u32', vocabSize: 'i32'},
-  workgroupSize: WORKGROUP_SIZE,
-  main: () => `
-    if (index >= uniforms.size) { return; }
-    let token = indices[index];
-    keys[index] = select(uniforms.vocabSize, token, token >= 0 && token < uniforms.vocabSize);`,
-};
+const RUN = 64;
 
 /** One invocation a token: finds its first position among the sorted ones by binary search. */
 const OFFSETS_PROGRAM: Program = {
@@ -67,24 +54,20 @@ function sums(layout: RowLayout): string {
 }
 
 /** Up to 32 lanes a run and part of the row. A run that is not of one token is left unwritten. */
-function runsProgram(layout: RowLayout, level: 1 | 2): Program {
+function runsProgram(layout: RowLayout): Program {
   const {type, lanes, perLane} = layout;
-  const positions = level === 1 ? RUN : RUN * RUN;
   return {
     name: 'MegaBlocksEmbeddingRuns',
-    variant: [level, type, lanes, perLane].join(),
-    inputs: {x: type, keys: 'i32', ...(level === 1 ? {permutation: 'i32'} : {})},
+    variant: [type, lanes, perLane].join(),
+    inputs: {dy: type, keys: 'i32', permutation: 'i32'},
     outputs: {y: type},
     uniforms: {numRows: 'u32', columns: 'u32', chunks: 'u32'},
     workgroupSize: WORKGROUP_SIZE,
-    declarations: () =>
-      sums(layout) +
-      addRows(layout, 'addRows', 'x', (i) => (level === 1 ? `permutation[${i}]` : i)),
+    declarations: () => sums(layout) + addRows(layout, 'addRows', 'dy', (i) => `permutation[${i}]`),
     main: () => `${findColumns(layout)}
       if (row >= uniforms.numRows) { return; }
-      let first = row * ${positions}u;
-      if (keys[first] != keys[first + ${positions - 1}u]) { return; }
       let begin = i32(row) * ${RUN};
+      if (keys[begin] != keys[begin + ${RUN - 1}]) { return; }
       addRows(begin, begin + ${RUN}${columnArguments(layout)});
       ${storeRow(layout)}`,
   };
@@ -104,15 +87,14 @@ function tokensProgram(layout: RowLayout): Program {
   return {
     name: EmbeddingGrad,
     variant: [type, lanes, perLane].join(),
-    inputs: {dy: type, runs: type, longRuns: type, offsets: 'i32', permutation: 'i32'},
+    inputs: {dy: type, runs: type, offsets: 'i32', permutation: 'i32'},
     outputs: {y: type},
     uniforms: {numRows: 'u32', columns: 'u32', chunks: 'u32'},
     workgroupSize: WORKGROUP_SIZE,
     declarations: () =>
       sums(layout) +
       addRows(layout, 'addRows', 'dy', (i) => `permutation[${i}]`) +
-      addRows(layout, 'addRuns', 'runs', (i) => i) +
-      addRows(layout, 'addLongRuns', 'longRuns', (i) => i),
+      addRows(layout, 'addRuns', 'runs', (i) => i),
     main: () => `${findColumns(layout)}
       if (row >= uniforms.numRows) { return; }
       let begin = offsets[row];
@@ -123,15 +105,7 @@ function tokensProgram(layout: RowLayout): Program {
         addRows(begin, end${columns});
       } else {
         addRows(begin, beginRuns * ${RUN}${columns});
-        let beginLongRuns = (beginRuns + ${RUN - 1}) / ${RUN};
-        let endLongRuns = endRuns / ${RUN};
-        if (beginLongRuns >= endLongRuns) {
-          addRuns(beginRuns, endRuns${columns});
-        } else {
-          addRuns(beginRuns, beginLongRuns * ${RUN}${columns});
-          addLongRuns(beginLongRuns, endLongRuns${columns});
-          addRuns(endLongRuns * ${RUN}, endRuns${columns});
-        }
+        addRuns(beginRuns, endRuns${columns});
         addRows(endRuns * ${RUN}, end${columns});
       }
       ${storeRow(layout)}`,
@@ -149,18 +123,13 @@ export const embeddingGradConfig = kernelConfig<
   if (vocabSize * rowSize === 0) {
     return y;
   }
-  const keys = makeOutput(backend, [numKeys], 'int32');
-  runProgram(backend, KEYS_PROGRAM, {
-    inputs: {indices},
-    outputs: {keys},
-    uniforms: {size: numKeys, vocabSize},
-    workgroups: workgroupsFor(numKeys, WORKGROUP_SIZE),
-  });
   const endBit = 32 - Math.clz32(vocabSize);
-  const {keys: sorted, indices: permutation} = radixSort(backend, EmbeddingGrad, keys, endBit);
+  const {keys, indices: permutation} = radixSort(backend, EmbeddingGrad, indices, endBit, {
+    bound: vocabSize,
+  });
   const offsets = makeOutput(backend, [vocabSize + 1], 'int32');
   runProgram(backend, OFFSETS_PROGRAM, {
-    inputs: {keys: sorted},
+    inputs: {keys},
     outputs: {offsets},
     uniforms: {size: vocabSize + 1, numKeys},
     workgroups: workgroupsFor(vocabSize + 1, WORKGROUP_SIZE),
@@ -176,11 +145,9 @@ export const embeddingGradConfig = kernelConfig<
       workgroups: workgroupsFor(out.shape[0] * chunks * lanes, WORKGROUP_SIZE),
     });
   const runs = makeOutput(backend, [Math.floor(numKeys / RUN), rowSize]);
-  run(runsProgram(layout, 1), {x: dy, keys: sorted, permutation}, runs);
-  const longRuns = makeOutput(backend, [Math.floor(runs.shape[0] / RUN), rowSize]);
-  run(runsProgram(layout, 2), {x: runs, keys: sorted}, longRuns);
-  run(tokensProgram(layout), {dy, runs, longRuns, offsets, permutation}, y);
-  for (const {dataId} of [keys, sorted, permutation, offsets, runs, longRuns]) {
+  run(runsProgram(layout), {dy, keys, permutation}, runs);
+  run(tokensProgram(layout), {dy, runs, offsets, permutation}, y);
+  for (const {dataId} of [keys, permutation, offsets, runs]) {
     backend.disposeData(dataId);
   }
   return y;

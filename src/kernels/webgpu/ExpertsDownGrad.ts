@@ -20,11 +20,7 @@ export const expertsDownGradConfig = kernelConfig<
 >(ExpertsDownGrad, 'webgpu', ({inputs, attrs: {activation, topK, precision}, backend}) => {
   const {dy, w2, bins, indices, weights, linear, gate} = inputs;
   const [numRows, columns] = linear.shape;
-  const problem = {
-    rows: rowsOfGroup(numRows, bins.shape[0]),
-    columns,
-    depth: dy.shape[1],
-  };
+  const problem = {rows: rowsOfGroup(numRows, bins.shape[0]), columns};
   const width = acrossWidth(backend, problem, precision);
   const parts = Math.ceil(columns / width);
   const isGlu = gate != null;

@@ -5,15 +5,14 @@ import {rowStatistics} from './layer_norm_wgsl';
 import {magnitudeRecord} from './magnitude_wgsl';
 import {recordMagnitude} from './magnitudes';
 import {makeOutput, type Program, runProgram} from './program';
-import {WorkgroupRow} from './workgroup_row';
-import {workgroupReduction} from './workgroup_reduction';
+import {RowLanes} from './row_lanes';
 
 /**
  * One workgroup a row: it reads the row once and sums over it twice.
  *
  * @param records Whether the largest magnitude of the result is recorded.
  */
-function layerNormProgram(row: WorkgroupRow, records: boolean): Program {
+function layerNormProgram(row: RowLanes, records: boolean): Program {
   const {type, workgroupSize} = row;
   const record = magnitudeRecord('y', type, records);
   const x = row.value('x', 'x[begin + at]');
@@ -25,12 +24,9 @@ function layerNormProgram(row: WorkgroupRow, records: boolean): Program {
     uniforms: {numRows: 'u32', length: 'u32', size: 'f32', epsilon: 'f32', ...record.uniforms},
     uniformsChange: records,
     workgroupSize,
-    declarations: () =>
-      workgroupReduction({name: 'sumOverRow', type: 'f32', size: workgroupSize}) +
-      record.declarations,
+    declarations: () => row.reduction({name: 'sumOverRow', type: 'f32'}) + record.declarations,
     main: () => `
-      if (group >= uniforms.numRows) { return; }
-      let begin = group * uniforms.length;
+      ${row.find}
       ${row.read(x)}
       ${rowStatistics(row, x)}
       ${record.begin}
@@ -50,13 +46,13 @@ export const layerNormConfig = kernelConfig<LayerNormInputs, LayerNormAttrs, Web
   ({inputs: {x, gamma, beta}, attrs: {epsilon}, backend}) => {
     const [numRows, size] = x.shape;
     const y = makeOutput(backend, x.shape);
-    const row = new WorkgroupRow(size);
+    const row = RowLanes.ofWorkgroup(size);
     const record = recordMagnitude(backend, y);
     runProgram(backend, layerNormProgram(row, record != null), {
       inputs: {x, gamma, beta},
       outputs: {y, ...record?.outputs},
       uniforms: {numRows, length: row.length, size, epsilon, ...record?.uniforms},
-      workgroups: numRows,
+      workgroups: row.workgroups(numRows),
     });
     return y;
   },

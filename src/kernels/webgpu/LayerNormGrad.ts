@@ -3,14 +3,13 @@ import {kernelConfig} from '../../kernel';
 import {LayerNormGrad, type LayerNormGradAttrs, type LayerNormGradInputs} from '../../kernel_names';
 import {sumOf} from './float_wgsl';
 import {makeOutput, type Program, runProgram} from './program';
-import {WorkgroupRow} from './workgroup_row';
-import {workgroupReduction} from './workgroup_reduction';
+import {RowLanes} from './row_lanes';
 
 /**
  * One workgroup a row: it reads the row once and sums over it twice. With g = gamma dy and n the
  * normalized row, dx = (g - mean(g) - n mean(g n)) scale.
  */
-function layerNormGradProgram(row: WorkgroupRow): Program {
+function layerNormGradProgram(row: RowLanes): Program {
   const {type, workgroupSize} = row;
   const x = row.value('x', 'x[begin + at]');
   const g = row.value('g', '(gamma[at] * dy[begin + at])');
@@ -21,11 +20,9 @@ function layerNormGradProgram(row: WorkgroupRow): Program {
     outputs: {dx: type},
     uniforms: {numRows: 'u32', length: 'u32', size: 'f32', epsilon: 'f32'},
     workgroupSize,
-    declarations: () =>
-      workgroupReduction({name: 'sumsOverRow', type: 'vec2f', size: workgroupSize}),
+    declarations: () => row.reduction({name: 'sumsOverRow', type: 'vec2f'}),
     main: () => `
-      if (group >= uniforms.numRows) { return; }
-      let begin = group * uniforms.length;
+      ${row.find}
       ${row.read(x, g)}
       // The sums of x and g, then with d = x - mean those of d d and g d.
       var sums = vec2f();
@@ -54,12 +51,12 @@ export const layerNormGradConfig = kernelConfig<
 >(LayerNormGrad, 'webgpu', ({inputs: {x, gamma, dy}, attrs: {epsilon}, backend}) => {
   const [numRows, size] = x.shape;
   const dx = makeOutput(backend, x.shape);
-  const row = new WorkgroupRow(size);
+  const row = RowLanes.ofWorkgroup(size);
   runProgram(backend, layerNormGradProgram(row), {
     inputs: {x, gamma, dy},
     outputs: {dx},
     uniforms: {numRows, length: row.length, size, epsilon},
-    workgroups: numRows,
+    workgroups: row.workgroups(numRows),
   });
   return dx;
 });

@@ -8,15 +8,14 @@ import {
 import {MAX_CHUNKS, sumChunks} from './column_sums';
 import {rowStatistics} from './layer_norm_wgsl';
 import {makeOutput, type Program, runProgram} from './program';
-import {WorkgroupRow} from './workgroup_row';
-import {workgroupReduction} from './workgroup_reduction';
+import {RowLanes} from './row_lanes';
 
 /**
  * The sums of chunks of rows, [chunks, 2, H]: of dy times the normalized rows, and of dy. One workgroup a
  * chunk and as many columns as its lanes sum in registers: all of them, if the rows are short. It goes from
  * row to row.
  */
-function chunkSumsProgram(row: WorkgroupRow): Program {
+function chunkSumsProgram(row: RowLanes): Program {
   const {type, workgroupSize} = row;
   const x = row.value('x', 'x[begin + at]');
   return {
@@ -33,7 +32,7 @@ function chunkSumsProgram(row: WorkgroupRow): Program {
       rowsPerChunk: 'u32',
     },
     workgroupSize,
-    declarations: () => workgroupReduction({name: 'sumOverRow', type: 'f32', size: workgroupSize}),
+    declarations: () => row.reduction({name: 'sumOverRow', type: 'f32'}),
     main: () => `
       let chunk = group % uniforms.chunks;
       let columnBegin = group / uniforms.chunks * ${row.slots * workgroupSize}u;
@@ -42,6 +41,7 @@ function chunkSumsProgram(row: WorkgroupRow): Program {
       let rowEnd = min((chunk + 1) * uniforms.rowsPerChunk, uniforms.numRows);
       for (var row = chunk * uniforms.rowsPerChunk; row < rowEnd; row++) {
         let begin = row * uniforms.length;
+        let rowLength = uniforms.length;
         ${row.read(x)}
         ${rowStatistics(row, x)}
         ${row.eachSlot(
@@ -78,7 +78,7 @@ export const layerNormParametersGradConfig = kernelConfig<
   const [numRows, size] = x.shape;
   const dgamma = makeOutput(backend, [size]);
   const dbeta = makeOutput(backend, [size]);
-  const row = new WorkgroupRow(size);
+  const row = RowLanes.ofWorkgroup(size);
   const rowsPerChunk = Math.ceil(numRows / MAX_CHUNKS);
   const chunks = numRows === 0 ? 0 : Math.ceil(numRows / rowsPerChunk);
   const sums = makeOutput(backend, [chunks, 2, size]);

@@ -64,7 +64,7 @@ export const sddConfig = kernelConfig<SddInputs, SparseAttrs, WebGPUBackend>(
       outputs: {y},
       inputs: {rowIndices, columnIndices},
       uniforms: {numRows: sparseRows, numColumns: sparseColumns, depth},
-      problem: {rows: blockSize, columns: blockSize, depth},
+      problem: {rows: blockSize, columns: blockSize},
       workgroups: (tile) => numBlocks * acrossBlock(tile.rows) * acrossBlock(tile.columns),
       tileUniforms: (tile) => ({
         rowTiles: acrossBlock(tile.rows),

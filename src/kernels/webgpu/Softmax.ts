@@ -12,7 +12,8 @@ function softmaxProgram(lanes: RowLanes): Program {
   const vector = type !== 'f32';
   const bits = vector ? 'vec4<u32>' : 'u32';
   // Of large differences it is zero, in float32; they may be infinite.
-  const term = `exp(max(logits[begin + at] - largest, ${type}(-104)))`;
+  const term = (x: string) => `exp(max(${x} - largest, ${type}(-104)))`;
+  const logit = lanes.value('logit', 'logits[begin + at]');
   return {
     name: Softmax,
     variant: lanes.variant,
@@ -30,21 +31,24 @@ function softmaxProgram(lanes: RowLanes): Program {
       ${lanes.reduction({name: 'sumOverRow', type: 'f32'})}`,
     main: () => `
       ${lanes.find}
+      ${lanes.read(logit)}
       var mine = Largest(-3.4e38, 0u);
-      ${lanes.each(`
-        let x = logits[begin + at];
-        let bits = bitcast<${bits}>(x) & ${bits}(0x7fffffffu);
-        mine = larger(mine, Largest(${largestOf(type, 'x')}, ${largestOf(type, 'bits')}));`)}
+      ${lanes.forEach(
+        (get) => `
+          let x = ${get(logit)};
+          let bits = bitcast<${bits}>(x) & ${bits}(0x7fffffffu);
+          mine = larger(mine, Largest(${largestOf(type, 'x')}, ${largestOf(type, 'bits')}));`,
+      )}
       let found = largestOfRow(lane, mine);
       let largest = found.logit;
       var sum = 0.0;
-      ${lanes.each(`let term = ${term}; sum += ${sumOf(type, 'term')};`)}
+      ${lanes.forEach((get) => `let term = ${term(get(logit))}; sum += ${sumOf(type, 'term')};`)}
       let scale = 1 / sumOverRow(lane, sum);
       // The bits of NaN are above those of infinity; an infinite logit has no softmax either.
       if (found.bits > 0x7f800000u || bitcast<u32>(largest) == 0x7f800000u) {
-        ${lanes.each(`y[begin + at] = ${type}(${NAN});`)}
+        ${lanes.forEach(() => `y[begin + at] = ${type}(${NAN});`)}
       } else {
-        ${lanes.each(`y[begin + at] = ${term} * scale;`)}
+        ${lanes.forEach((get) => `y[begin + at] = ${term(get(logit))} * scale;`)}
       }`,
   };
 }
@@ -55,7 +59,7 @@ export const softmaxConfig = kernelConfig<SoftmaxInputs, object, WebGPUBackend>(
   ({inputs: {logits}, backend}): TensorInfo => {
     const [numRows, size] = logits.shape;
     const y = makeOutput(backend, logits.shape);
-    const lanes = new RowLanes(size);
+    const lanes = RowLanes.ofAny(size);
     runProgram(backend, softmaxProgram(lanes), {
       inputs: {logits},
       outputs: {y},

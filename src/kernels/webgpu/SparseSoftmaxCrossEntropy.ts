@@ -3,7 +3,7 @@ import {kernelConfig} from '../../kernel';
 import {SparseSoftmaxCrossEntropy, type SparseSoftmaxCrossEntropyInputs} from '../../kernel_names';
 import {type FloatType, floatType, largestOf, lengthOf, NAN, sumOf} from './float_wgsl';
 import {makeOutput, type Program, runProgram} from './program';
-import {rowWorkgroupSize} from './workgroup_row';
+import {rowWorkgroupSize} from './row_lanes';
 import {workgroupReduction} from './workgroup_reduction';
 
 /**

@@ -6,7 +6,7 @@ import {
 } from '../../kernel_names';
 import {type FloatType, floatType, isNan, lengthOf} from './float_wgsl';
 import {makeOutput, type Program, runProgram} from './program';
-import {rowWorkgroupSize} from './workgroup_row';
+import {rowWorkgroupSize} from './row_lanes';
 
 /** One workgroup a row: the loss has the sum over it, so that every element is read and written once. */
 function crossEntropyGradProgram(type: FloatType, workgroupSize: number): Program {

@@ -129,7 +129,7 @@ export function denseMatMul(backend: WebGPUBackend, product: DenseMatMul): Tenso
       splitDepth: splits === 1 ? depth : Math.ceil(depth / splits / 64) * 64,
       ...epilogue?.uniforms,
     },
-    problem: {rows, columns, depth: Math.ceil(depth / splits)},
+    problem: {rows, columns},
     precision,
     workgroups: (tile) => splits * batchSize * rowTiles(tile) * columnTiles(tile),
     tileUniforms: (tile) => ({rowTiles: rowTiles(tile), columnTiles: columnTiles(tile)}),

@@ -180,7 +180,7 @@ export function groupsTimesMatrices(
     outputs: epilogue?.outputs ?? {y: y!},
     inputs: {...routing, ...(scatter?.weights && {weights: scatter.weights})},
     uniforms: {numRows, depth, columns, numGroups, ...epilogue?.uniforms},
-    problem: {rows: rowsOfGroup(numRows, numGroups), columns, depth},
+    problem: {rows: rowsOfGroup(numRows, numGroups), columns},
     workgroups: (tile) => rowTiles(tile) * columnTiles(columns, tile),
     tileUniforms: (tile) => ({
       rowTiles: rowTiles(tile),
@@ -268,7 +268,7 @@ export function productsOfGroups(
     outputs: {y},
     inputs: {bins, ...(gatherB && {indices: gatherB.indices})},
     uniforms: {numRows: a.shape[0], rows, columns},
-    problem: {rows, columns, depth: rowsOfGroup(a.shape[0], numGroups)},
+    problem: {rows, columns, gathersColumns: gatherB != null},
     workgroups: (tile) => numGroups * Math.ceil(rows / tile.rows) * columnTiles(columns, tile),
     tileUniforms: (tile) => ({
       rowTiles: Math.ceil(rows / tile.rows),

@@ -1,5 +1,5 @@
 import {sumOf} from './float_wgsl';
-import type {WorkgroupRow, RowValue} from './workgroup_row';
+import type {RowLanes, RowValue} from './row_lanes';
 
 /**
  * WGSL statements that declare the `mean` of a row and `scale`, 1 / sqrt(variance + epsilon). The
@@ -7,7 +7,7 @@ import type {WorkgroupRow, RowValue} from './workgroup_row';
  *
  * The variance is that of the differences from the mean, which is right for a mean far from zero.
  */
-export function rowStatistics(row: WorkgroupRow, x: RowValue): string {
+export function rowStatistics(row: RowLanes, x: RowValue): string {
   return `
     var sum = 0.0;
     ${row.forEach((get) => `sum += ${sumOf(row.type, get(x))};`)}

@@ -82,11 +82,6 @@ export interface TileSize {
   depth: number;
   /** How many turns of a loop are written out: more lets it read ahead, and takes longer to compile. */
   unroll: number;
-  /**
-   * The least to be summed over for which the tile is chosen: a large one reads less, but nothing else
-   * runs beside its beginning and end. Default: any.
-   */
-  leastDepth?: number;
 }
 
 /** Tile rows whose tiles run after one another, so that they find the same columns of b in the cache. */

@@ -28,6 +28,12 @@ const ROUNDS = TILE / LANES;
 /** Counters that keep counting the digits from waiting for each other. */
 const COUNTERS = 2048;
 
+/** Each workgroup sums the counts of up to so many tiles by itself: a program less to start. */
+const FEW_TILES = 64;
+
+/** Where the move program finds the counts of the other tiles: nowhere, as they are, or summed. */
+type OtherTiles = 'none' | 'tileCounts' | 'tileSums';
+
 /** How many keys there are of each value, and of it and all lower ones, both [values], int32. */
 interface Bins {
   counts: TensorInfo;
@@ -39,17 +45,23 @@ export function sortsInOnePass(numValues: number): boolean {
   return numValues <= 2 ** MAX_DIGIT_BITS;
 }
 
+export interface RadixSortOptions {
+  /** Written where they are given, of keys that one pass sorts. */
+  bins?: Bins;
+  /** Keys that are not in [0, bound) count as the bound itself, and are so in the result. */
+  bound?: number;
+}
+
 /**
  * The keys [N], int32, sorted by their low `endBit` bits, and where each came from, both [N]. Stable.
- * All 32 bits order as signed integers, fewer by their value. `bins` are written where they are given, of
- * keys that one pass sorts.
+ * All 32 bits order as signed integers, fewer by their value.
  */
 export function radixSort(
   backend: WebGPUBackend,
   kernelName: string,
   keys: TensorInfo,
   endBit: number,
-  bins?: Bins,
+  options: RadixSortOptions = {},
 ): Pairs<TensorInfo> {
   const made: TensorInfo[] = [];
   const makePairs = () => {
@@ -63,7 +75,7 @@ export function radixSort(
   const result = makePairs();
   if (keys.shape[0] > 0) {
     sort(keys, digitsOf(endBit, MAX_DIGIT_BITS), result, makePairs, (digit, from, to) =>
-      sortByDigit(backend, kernelName, digit, from, to, bins),
+      sortByDigit(backend, kernelName, digit, from, to, options),
     );
   }
   made.slice(2).forEach((scratch) => backend.disposeData(scratch.dataId));
@@ -77,71 +89,96 @@ function sortByDigit(
   {shift, bits}: Digit,
   from: {keys: TensorInfo; indices?: TensorInfo},
   to: Pairs<TensorInfo>,
-  bins?: Bins,
+  {bins, bound}: RadixSortOptions,
 ) {
   const [size] = from.keys.shape;
   const digits = 2 ** bits;
   const tiles = workgroupsFor(size, TILE);
   // With the sign bit flipped, negative keys come before the others.
   const flip = shift + bits === 32 ? digits / 2 : 0;
-  const uniforms = {size, shift, flip};
+  const uniforms = {size, shift, flip, tiles, bound: bound ?? 0};
+  const isBound = bound != null;
   const outputs = {sortedKeys: to.keys, sortedIndices: to.indices, ...bins};
   const numValues = bins?.bins.shape[0];
   const inputs = {
     keys: from.keys,
     ...(from.indices == null ? {} : {indices: from.indices}),
   };
-  const program = moveProgram(name, digits, numValues, from.indices != null, tiles > 1);
-  if (tiles === 1) {
-    runProgram(backend, program, {inputs, outputs, uniforms, workgroups: tiles});
-    return;
+  const otherTiles = tiles === 1 ? 'none' : tiles <= FEW_TILES ? 'tileCounts' : 'tileSums';
+  const ofTiles: Record<string, TensorInfo> = {};
+  if (otherTiles !== 'none') {
+    const counts = makeOutput(backend, [digits, tiles], 'int32');
+    runProgram(backend, countProgram(name, digits, isBound), {
+      inputs: {keys: from.keys},
+      outputs: {counts},
+      uniforms,
+      workgroups: tiles,
+    });
+    ofTiles.tileCounts = counts;
   }
-  const counts = makeOutput(backend, [digits, tiles], 'int32');
-  const sums = makeOutput(backend, [digits, tiles], 'int32');
-  runProgram(backend, countProgram(name, digits), {
-    inputs: {keys: from.keys},
-    outputs: {counts},
-    uniforms: {...uniforms, tiles},
-    workgroups: tiles,
-  });
-  sumRows(backend, {name, x: counts, y: sums, exclusive: false});
-  runProgram(backend, program, {
-    inputs: {...inputs, sums},
+  if (otherTiles === 'tileSums') {
+    const sums = makeOutput(backend, [digits, tiles], 'int32');
+    sumRows(backend, {name, x: ofTiles.tileCounts, y: sums, exclusive: false});
+    ofTiles.tileSums = sums;
+  }
+  const hasIndices = from.indices != null;
+  runProgram(backend, moveProgram(name, {digits, numValues, hasIndices, otherTiles, isBound}), {
+    inputs: {...inputs, ...ofTiles},
     outputs,
-    uniforms: {...uniforms, tiles},
+    uniforms,
     workgroups: tiles,
   });
-  [counts, sums].forEach((scratch) => backend.disposeData(scratch.dataId));
+  Object.values(ofTiles).forEach(({dataId}) => backend.disposeData(dataId));
 }
 
-function digitOf(digits: number): string {
+/** Of a key as it was read: it as it counts, and its digit. */
+function keysAndDigits(digits: number, isBound: boolean): string {
   return `
+    fn keyOf(key : i32) -> i32 { return ${isBound ? 'i32(min(u32(key), uniforms.bound))' : 'key'}; }
     fn digitOf(key : i32) -> u32 {
       return ((u32(key) >> uniforms.shift) & ${digits - 1}u) ^ uniforms.flip;
     }`;
 }
 
+const UNIFORMS = {size: 'u32', shift: 'u32', flip: 'u32', tiles: 'u32', bound: 'u32'} as const;
+
 /** One workgroup a tile. Counts lie digit by digit, so that those of a digit can be summed in a row. */
-function countProgram(name: string, digits: number): Program {
+function countProgram(name: string, digits: number, isBound: boolean): Program {
   return {
     name,
-    variant: `count ${digits}`,
+    variant: `count ${digits} ${isBound}`,
     inputs: {keys: 'i32'},
     outputs: {counts: 'i32'},
-    uniforms: {size: 'u32', shift: 'u32', flip: 'u32', tiles: 'u32'},
+    uniforms: UNIFORMS,
     workgroupSize: LANES,
-    declarations: () => [countDeclarations(COUNTERS), digitOf(digits)].join('\n'),
+    declarations: () => [countDeclarations(COUNTERS), keysAndDigits(digits, isBound)].join('\n'),
     main: () =>
       countTile({
         begin: `(group * ${TILE}u)`,
         end: 'uniforms.size',
         bound: `${digits}u`,
         copies: `${counterCopies(digits, COUNTERS)}u`,
-        load: (i) => `digitOf(keys[${i}])`,
+        load: (i) => `digitOf(keyOf(keys[${i}]))`,
         store: (value, count) => `counts[${value} * uniforms.tiles + group] = ${count};`,
       }),
   };
 }
+
+/** The counts of a digit over all tiles, and over those before this one. */
+const SUM_TILES = {
+  tileCounts: `
+    let row = lane * uniforms.tiles;
+    total = 0;
+    for (var tile = 0u; tile < uniforms.tiles; tile++) {
+      let count = tileCounts[row + tile];
+      total += count;
+      beforeTile += select(0, count, tile < group);
+    }`,
+  tileSums: `
+    let row = lane * uniforms.tiles;
+    total = tileSums[row + uniforms.tiles - 1u];
+    beforeTile = tileSums[row + group] - tileCount;`,
+};
 
 /**
  * One workgroup a tile, one team of 32 lanes a contiguous part of it, 32 keys at a time. The lanes of a
@@ -150,31 +187,35 @@ function countProgram(name: string, digits: number): Program {
  */
 function moveProgram(
   name: string,
-  digits: number,
-  numValues: number | undefined,
-  hasIndices: boolean,
-  hasOtherTiles: boolean,
+  {
+    digits,
+    numValues,
+    hasIndices,
+    otherTiles,
+    isBound,
+  }: {
+    digits: number;
+    numValues?: number;
+    hasIndices: boolean;
+    otherTiles: OtherTiles;
+    isBound: boolean;
+  },
 ): Program {
   const slots = TEAMS * digits;
   return {
     name,
-    variant: `move ${digits} ${numValues} ${hasIndices} ${hasOtherTiles}`,
+    variant: `move ${digits} ${numValues} ${hasIndices} ${otherTiles} ${isBound}`,
     inputs: {
       keys: 'i32',
       ...(hasIndices ? {indices: 'i32'} : {}),
-      ...(hasOtherTiles ? {sums: 'i32'} : {}),
+      ...(otherTiles === 'none' ? {} : {[otherTiles]: 'i32'}),
     },
     outputs: {
       sortedKeys: 'i32',
       sortedIndices: 'i32',
       ...(numValues == null ? {} : {counts: 'i32', bins: 'i32'}),
     },
-    uniforms: {
-      size: 'u32',
-      shift: 'u32',
-      flip: 'u32',
-      ...(hasOtherTiles ? {tiles: 'u32'} : {}),
-    },
+    uniforms: UNIFORMS,
     workgroupSize: LANES,
     declarations: () => `
       // Which lanes of a team have a digit, in this round; how many had it in the rounds before, and
@@ -182,7 +223,7 @@ function moveProgram(
       var<workgroup> masks : array<atomic<u32>, ${slots}>;
       var<workgroup> starts : array<i32, ${slots}>;
       ${sumBefore('starts', digits)}
-      ${digitOf(digits)}`,
+      ${keysAndDigits(digits, isBound)}`,
     main: () => `
       let team = lane / ${TEAM}u;
       let bit = 1u << (lane % ${TEAM}u);
@@ -195,7 +236,7 @@ function moveProgram(
           var key${round} = 0;
           var index${round} = i32(i${round});
           if (isKey${round}) {
-            key${round} = keys[i${round}];
+            key${round} = keyOf(keys[i${round}]);
             ${hasIndices ? `index${round} = indices[i${round}];` : ''}
           }
           let slot${round} = team * ${digits}u + digitOf(key${round});`,
@@ -226,20 +267,9 @@ function moveProgram(
       }
       var tileCount = 0;
       ${unroll(TEAMS, (team) => `tileCount += count${team};`)}
-      ${
-        hasOtherTiles
-          ? `
-            var total = 0;
-            var beforeTile = 0;
-            if (lane < ${digits}u) {
-              let row = lane * uniforms.tiles;
-              total = sums[row + uniforms.tiles - 1u];
-              beforeTile = sums[row + group] - tileCount;
-            }`
-          : `
-            let total = tileCount;
-            let beforeTile = 0;`
-      }
+      var total = tileCount;
+      var beforeTile = 0;
+      ${otherTiles === 'none' ? '' : `if (lane < ${digits}u) { ${SUM_TILES[otherTiles]} }`}
       workgroupBarrier();
       let lower = sumBefore(total, lane);
       ${
