@@ -1,3 +1,4 @@
+import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs';
 import {layers} from '../src/index';
 import type {MoEArguments} from '../layers/arguments';
@@ -27,15 +28,15 @@ const WAYS: {name: string; make: (config: MoEArguments) => tf.layers.Layer; rows
 const [, SPARSE] = WAYS;
 
 /** How many bytes are there between the forward and the backward pass that were not before. */
-function bytesKept(layer: tf.layers.Layer, x: tf.Tensor): number {
+function bytesKept(layer: tf.layers.Layer, x: tf.Tensor, bytes: () => number): number {
   let kept = 0;
   tf.tidy(() => {
     // Runs at the very end of the forward pass.
     const sample = tf.customGrad((y) => {
-      kept = tf.memory().numBytes;
+      kept = bytes();
       return {value: tf.clone(y as tf.Tensor), gradFunc: (dy: tf.Tensor) => dy};
     });
-    const before = tf.memory().numBytes;
+    const before = bytes();
     tf.variableGrads(() => {
       const y = layer.apply(x, {training: true}) as tf.Tensor;
       return sample(tf.sum(y)) as tf.Scalar;
@@ -45,11 +46,27 @@ function bytesKept(layer: tf.layers.Layer, x: tf.Tensor): number {
   return kept;
 }
 
+/** Of all tensors, those that share their data counted each. */
+function bytesOfTensors(): number {
+  return tf.memory().numBytes;
+}
+
+/** Of the GPU's buffers in use. */
+function bytesOfBuffers(): number {
+  const backend = tf.backend() as WebGPUBackend;
+  // What was disposed of is only free once the programs that use it are submitted.
+  backend.ensureCommandEncoderReady();
+  backend.endComputePassEncoder();
+  backend.submitQueue();
+  return (tf.memory() as unknown as {numBytesInGPU: number}).numBytesInGPU;
+}
+
 /** The same of a new layer. */
 function bytesKeptBy(
   make: (config: MoEArguments) => tf.layers.Layer,
   mlpType: 'mlp' | 'glu',
   memoryOptimizedMlp: boolean,
+  bytes = bytesOfTensors,
 ): number {
   const layer = make({
     ffnHiddenSize: F,
@@ -62,7 +79,9 @@ function bytesKeptBy(
   });
   layer.build([TOKENS, H]);
   const x = tf.randomUniform([TOKENS, H], -1, 1, 'float32', 1);
-  const kept = bytesKept(layer, x);
+  // Uploads the weights.
+  tf.dispose(layer.apply(x) as tf.Tensor);
+  const kept = bytesKept(layer, x, bytes);
   x.dispose();
   layer.weights.forEach((weight) => weight.dispose());
   return kept;
@@ -92,4 +111,20 @@ describeEachBackend('memoryOptimizedMlp', (backendName) => {
       expect(optimized).toBeLessThan(plain);
     });
   });
+
+  if (backendName === 'webgpu') {
+    test.each([
+      ['mlp', 1],
+      ['glu', 2],
+    ] as const)('a grouped %s keeps %d pre-activations and its routing', (mlpType, count) => {
+      const rows = TOKENS * K;
+      const preActivations = count * rows * F;
+      const output = TOKENS * H;
+      // Logits and scores, and what there is of each copy of a token: its expert, weight, place and so on.
+      const routing = 2 * TOKENS * E + 8 * rows;
+      const kept = bytesKeptBy(WAYS[0].make, mlpType, false, bytesOfBuffers) / BYTES;
+      expect(kept).toBeGreaterThanOrEqual(preActivations + output);
+      expect(kept).toBeLessThanOrEqual(preActivations + output + routing);
+    });
+  }
 });
