@@ -452,10 +452,14 @@ __global__ void __launch_bounds__(kThreads, 1)
       }
       if constexpr (!kAInRegisters<Family>) {
         multiply_rows<Family>(ring, work, sums);
-      } else if (work.columns > kHalfColumns) {
-        multiply_held_rows<kTileColumns>(ring, work, sums);
+      } else if (work.columns > 192) {
+        multiply_held_rows<256>(ring, work, sums);
+      } else if (work.columns > 128) {
+        multiply_held_rows<192>(ring, work, sums);
+      } else if (work.columns > 64) {
+        multiply_held_rows<128>(ring, work, sums);
       } else {
-        multiply_held_rows<kHalfColumns>(ring, work, sums);
+        multiply_held_rows<64>(ring, work, sums);
       }
       // No use of the sums may move before the last wait.
 #pragma unroll
