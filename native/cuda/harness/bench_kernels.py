@@ -27,10 +27,20 @@ def milliseconds(f, rounds=15):
     return statistics.median(times)
 
 
-def attempt(f):
+def graph_of(f):
+    """f as a graph, so that what is timed is the kernels and not their launches from Python."""
+    f()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        f()
+    return graph.replay
+
+
+def attempt(f, as_graph=True):
     """A time, or what went wrong: one peer that is missing must not stop the others."""
     try:
-        return milliseconds(f)
+        return milliseconds(graph_of(f) if as_graph else f)
     except Exception as error:
         print(f"  not measured: {str(error).splitlines()[0][:160]}")
         return float("nan")
@@ -67,16 +77,6 @@ def products(t, h, f, e, precisions):
         print(f"  {name}: {', '.join(line)}; torch._grouped_mm bf16 {flops / ms / 1e9:.0f} ({ms:.3f} ms)", flush=True)
 
 
-def graph_of(f):
-    """f as a graph, so that what is timed is the kernels and not their launches from Python."""
-    f()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        f()
-    return graph.replay
-
-
 def layer(t, h, f, e, top_k=1):
     """Routing from the router's scores and the experts, forward and backward, as one sequence of kernels;
     beside it the same of bfloat16 tensors in PyTorch by torch._grouped_mm."""
@@ -105,7 +105,7 @@ def layer(t, h, f, e, top_k=1):
         forward()
         backward()
 
-    times = [attempt(graph_of(g)) for g in (forward, backward, both)]
+    times = [attempt(g) for g in (forward, backward, both)]
     flops = 12 * n * h * f
     print(f"layer T {t} H {h} F {f} E {e} top {top_k}: forward {times[0]:.3f}, backward {times[1]:.3f}, both "
           f"{times[2]:.3f} ms ({flops / times[2] / 1e9:.0f} TFLOP/s)", end="", flush=True)
@@ -123,7 +123,7 @@ def layer(t, h, f, e, top_k=1):
         out = torch.zeros_like(xb).index_add(0, order // top_k, rows * weightsb[order][:, None])
         torch.autograd.backward(out, dyb, inputs=[xb, w1b, w2b, weightsb])
 
-    ms = attempt(peer)
+    ms = attempt(peer, as_graph=False)
     print(f"; PyTorch, bf16 tensors {ms:.3f} ms ({flops / ms / 1e9:.0f})", flush=True)
 
 
@@ -135,11 +135,11 @@ def copies(t, h, e):
     memory, _ = workspace("scatter", t)
     weights = torch.rand(t, device="cuda")
     moved = 2 * 4 * t * h
-    gb = lambda f: moved / attempt(f) / 1e6
+    gb = lambda f, as_graph=True: moved / attempt(f, as_graph) / 1e6
     copy = lambda: y.copy_(x)
-    print(f"permutation T {t} H {h}: copy {max(gb(copy), gb(graph_of(copy))):.0f} GB/s, gather "
-          f"{gb(graph_of(lambda: call('gather', x, None, form, h, y))):.0f}, scatter "
-          f"{gb(graph_of(lambda: call('scatter', x, weights, form, h, y, memory))):.0f}", flush=True)
+    print(f"permutation T {t} H {h}: copy {max(gb(copy), gb(copy, False)):.0f} GB/s, gather "
+          f"{gb(lambda: call('gather', x, None, form, h, y)):.0f}, scatter "
+          f"{gb(lambda: call('scatter', x, weights, form, h, y, memory)):.0f}", flush=True)
 
 
 def sparse(t, h, f, e, forms, block=128):
