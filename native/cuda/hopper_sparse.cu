@@ -18,36 +18,47 @@ OperandSource dense_source(int precision, const float* from, int64_t height, int
   return x;
 }
 
-struct Operands {
+/// Whether the transpose of a product is computed.
+constexpr bool is_swapped(bool tf32, bool transpose_a, bool transpose_b) {
+  return tf32 && !transpose_a && !transpose_b;
+}
+
+struct SddOperands {
   OperandSource a, b;
-  /// What SwappedDsdFamily needs of the index.
-  int32_t* alike = nullptr;
+  SddTiles list;
 };
 
-Operands sdd_operands(
+SddOperands sdd_operands(
     int precision, const float* a, const float* b, const MegaBlocksSparseIndex& index, int64_t k, bool transpose_a,
     bool transpose_b, Parts& parts) {
   const auto source = [&](const float* from, int64_t height, int64_t width, bool transpose) {
     return dense_source(precision, from, transpose ? width : height, transpose ? height : width, parts);
   };
-  const OperandSource left = source(a, index.rows, k, transpose_a);
-  return {left, source(b, k, index.columns, transpose_b)};
+  const OperandSource left = source(a, index.rows, k, transpose_a), right = source(b, k, index.columns, transpose_b);
+  // A pair of lines has at most half as many tiles as blocks, and half a tile more.
+  const bool swapped = is_swapped(precision == kMegaBlocksTf32, transpose_a, transpose_b);
+  const int64_t lines = (swapped ? index.columns : index.rows) / kBlock;
+  const int capacity = static_cast<int>((index.num_blocks + num_pairs(lines) + 1) / 2);
+  return {left, right, {parts.take<SddTile>(int64_t{capacity} * kCluster), parts.take<int32_t>(1), capacity}};
 }
 
-/// Whether the transpose of a product is computed.
-bool is_swapped(int precision, bool transpose_a, bool transpose_b) {
-  return precision == kMegaBlocksTf32 && !transpose_a && !transpose_b;
-}
+struct DsdOperands {
+  OperandSource a, b;
+  /// What SwappedDsdFamily needs of the index.
+  int32_t* alike = nullptr;
+};
 
-Operands dsd_operands(
+DsdOperands dsd_operands(
     int precision, const float* values, const float* b, const MegaBlocksSparseIndex& index, int64_t n,
     bool transpose_a, bool transpose_b, Parts& parts) {
   OperandSource left = dense_source(precision, values, index.num_blocks * kBlock, kBlock, parts);
   left.height = kBlock;
   left.depth = index.num_blocks;
   const int64_t inner = transpose_a ? index.rows : index.columns;
-  Operands x{left, dense_source(precision, b, transpose_b ? n : inner, transpose_b ? inner : n, parts)};
-  if (is_swapped(precision, transpose_a, transpose_b)) x.alike = parts.take<int32_t>(ceil_divide<int64_t>(index.rows / kBlock, 2));
+  DsdOperands x{left, dense_source(precision, b, transpose_b ? n : inner, transpose_b ? inner : n, parts)};
+  if (is_swapped(precision == kMegaBlocksTf32, transpose_a, transpose_b)) {
+    x.alike = parts.take<int32_t>(num_pairs(index.rows / kBlock));
+  }
   return x;
 }
 
@@ -63,13 +74,116 @@ cudaError_t launch_sources(const OperandSource& a, const OperandSource& b, const
   }
 }
 
+/// The tiles of a band of pairs of lines: the first ones of all lines, then the second ones: blocks that run together
+/// share few rows of a and few columns of b.
+class BandTiles {
+ public:
+  __device__ BandTiles(const Lines& lines, int first_pair) {
+#pragma unroll
+    for (int i = 0; i < kBand; i++) {
+      tiles_[i] = count_of(lines, first_pair + i);
+      least_ = i == 0 ? tiles_[i] : min(least_, tiles_[i]);
+    }
+  }
+  /// The tiles of a pair of lines.
+  __device__ static int count_of(const Lines& lines, int pair) {
+    int most = 0;
+    for (int i = 0; i < kCluster; i++) {
+      const int line = pair * kCluster + i;
+      most = max(most, lines.end(line) - lines.begin(line));
+    }
+    return ceil_divide(most, 2);
+  }
+  __device__ int count() const { return before(INT32_MAX); }
+  /// The position in its lines and the pair of a tile.
+  __device__ void find(int tile, int& position, int& pair) const {
+    if (tile < least_ * kBand) {
+      position = tile / kBand;
+      pair = tile % kBand;
+      return;
+    }
+    int end = 0;
+#pragma unroll
+    for (int i = 0; i < kBand; i++) end = max(end, tiles_[i]);
+    position = 0;
+    while (end - position > 1) {
+      const int middle = (position + end) / 2;
+      (before(middle) <= tile ? position : end) = middle;
+    }
+    int rest = tile - before(position);
+#pragma unroll
+    for (int i = 0; i < kBand; i++) {
+      if (tiles_[i] > position && rest-- == 0) pair = i;
+    }
+  }
+
+ private:
+  /// Tiles that come before a position in their lines.
+  __device__ int before(int position) const {
+    int sum = 0;
+#pragma unroll
+    for (int i = 0; i < kBand; i++) sum += min(tiles_[i], position);
+    return sum;
+  }
+  int tiles_[kBand], least_ = 0;
+};
+
+__device__ SddTile tile_at(const Lines& lines, int line, int position) {
+  const int begin = lines.begin(line) + position * 2, end = lines.end(line);
+  SddTile tile{line, max(min(end - begin, 2), 0) * kBlock, 0, begin};
+  for (int half = 0; half < 2; half++) {
+    tile.block[half] = lines.block(lines.read_block(begin + half, end));
+    tile.inner[half] = lines.inner(lines.read_inner(begin + half, end));
+  }
+  return tile;
+}
+
+constexpr int kListThreads = 256;
+
+/// Lists the tiles of sdd. One block a band.
+__global__ void __launch_bounds__(kListThreads) list_tiles_kernel(const Lines lines, const SddTiles list) {
+  // An index that is wrong may have any number of them.
+  __shared__ unsigned long long tiles_before;
+  if (threadIdx.x == 0) tiles_before = 0;
+  __syncthreads();
+  const int first_pair = blockIdx.x * kBand;
+  unsigned long long mine = 0;
+  for (int pair = threadIdx.x; pair < first_pair; pair += kListThreads) mine += BandTiles::count_of(lines, pair);
+  atomicAdd(&tiles_before, mine);
+  __syncthreads();
+  const BandTiles band(lines, first_pair);
+  const int begin = static_cast<int>(min(tiles_before, static_cast<unsigned long long>(list.capacity)));
+  const int end = begin + min(band.count(), list.capacity - begin);
+  for (int i = begin + threadIdx.x; i < end; i += kListThreads) {
+    int position, pair;
+    band.find(i - begin, position, pair);
+    SddTile tiles[kCluster];
+    for (int rank = 0; rank < kCluster; rank++) {
+      tiles[rank] = tile_at(lines, (first_pair + pair) * kCluster + rank, position);
+    }
+    const SddTile &a = tiles[0], &b = tiles[1];
+    const bool shared =
+        (a.columns > kBlock) == (b.columns > kBlock) && a.inner[0] == b.inner[0] && a.inner[1] == b.inner[1];
+    for (int rank = 0; rank < kCluster; rank++) {
+      tiles[rank].shared = shared;
+      list.tiles[i * kCluster + rank] = tiles[rank];
+    }
+  }
+  if (blockIdx.x == gridDim.x - 1 && threadIdx.x == 0) *list.count = end;
+}
+
 template <typename Element, bool transpose_a, bool transpose_b>
 cudaError_t launch_sdd(
-    const Operands& x, const MegaBlocksSparseIndex& index, int64_t k, float* values, cudaStream_t stream) {
-  if constexpr (std::is_same<Element, float>::value && !transpose_a && !transpose_b) {
-    return launch_sources(x.b, x.a, SddFamily<Element, true, true, true>(index, k, values), stream);
+    const SddOperands& x, const MegaBlocksSparseIndex& index, int64_t k, float* values, cudaStream_t stream) {
+  constexpr bool kSwapped = is_swapped(std::is_same<Element, float>::value, transpose_a, transpose_b);
+  const Lines lines(index, kSwapped);
+  const int bands = ceil_divide(static_cast<int>(num_pairs(lines.count())), kBand);
+  list_tiles_kernel<<<bands > 0 ? bands : 1, kListThreads, 0, stream>>>(lines, x.list);
+  if (cudaError_t e = cudaGetLastError()) return e;
+  if constexpr (kSwapped) {
+    return launch_sources(x.b, x.a, SddFamily<Element, true, true, true>(x.list, index, k, values), stream);
   } else {
-    return launch_sources(x.a, x.b, SddFamily<Element, transpose_a, transpose_b>(index, k, values), stream);
+    return launch_sources(x.a, x.b, SddFamily<Element, transpose_a, transpose_b>(x.list, index, k, values), stream);
   }
 }
 
@@ -89,10 +203,10 @@ __global__ void compare_lines_kernel(const Lines lines, int32_t* alike) {
 
 template <typename Element, bool transpose_a, bool transpose_b, bool transposed_out>
 cudaError_t launch_dsd(
-    const Operands& x, const MegaBlocksSparseIndex& index, int64_t n, float* out, cudaStream_t stream) {
-  if constexpr (std::is_same<Element, float>::value && !transpose_a && !transpose_b) {
+    const DsdOperands& x, const MegaBlocksSparseIndex& index, int64_t n, float* out, cudaStream_t stream) {
+  if constexpr (is_swapped(std::is_same<Element, float>::value, transpose_a, transpose_b)) {
     constexpr int kThreads = 128;
-    compare_lines_kernel<<<grid_for(ceil_divide<int64_t>(index.rows / kBlock, 2), kThreads / kWarp), kThreads, 0, stream>>>(
+    compare_lines_kernel<<<grid_for(num_pairs(index.rows / kBlock), kThreads / kWarp), kThreads, 0, stream>>>(
         Lines(index, false), x.alike);
     if (cudaError_t e = cudaGetLastError()) return e;
     return launch_sources(x.b, x.a, SwappedDsdFamily<transposed_out>(index, x.alike, n, out), stream);
@@ -149,7 +263,7 @@ cudaError_t hopper_sdd(
     int precision, const float* a, const float* b, const MegaBlocksSparseIndex& index, int64_t k, bool transpose_a,
     bool transpose_b, float* values, void* workspace, cudaStream_t stream) {
   Parts parts(workspace);
-  const Operands x = sdd_operands(precision, a, b, index, k, transpose_a, transpose_b, parts);
+  const SddOperands x = sdd_operands(precision, a, b, index, k, transpose_a, transpose_b, parts);
   const auto call = precision == kMegaBlocksTf32 ? transpose_a   ? launch_sdd<float, true, true>
                                                    : transpose_b ? launch_sdd<float, false, true>
                                                                  : launch_sdd<float, false, false>
@@ -164,7 +278,7 @@ cudaError_t hopper_dsd(
     int precision, const float* values, const float* b, const MegaBlocksSparseIndex& index, int64_t n,
     bool transpose_a, bool transpose_b, bool transposed_out, float* out, void* workspace, cudaStream_t stream) {
   Parts parts(workspace);
-  const Operands x = dsd_operands(precision, values, b, index, n, transpose_a, transpose_b, parts);
+  const DsdOperands x = dsd_operands(precision, values, b, index, n, transpose_a, transpose_b, parts);
   const auto choose = [&](auto transposed) {
     constexpr bool t = decltype(transposed)::value;
     return precision == kMegaBlocksTf32 ? transpose_a   ? launch_dsd<float, true, true, t>

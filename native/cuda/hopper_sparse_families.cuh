@@ -16,7 +16,9 @@ static_assert(kBlock == kTileRows && kBlock == kHalfColumns, "");
 template <typename Element>
 constexpr int kStepsOfBlock = kBlock / kDepthOf<Element>;
 
-/// Pairs of lines of blocks whose tiles run together.
+/// Lines of blocks that follow each other are pairs: the cluster's two, or the two halves of a tile.
+__host__ __device__ constexpr int64_t num_pairs(int64_t lines) { return (lines + 1) / 2; }
+/// Pairs whose tiles run together.
 constexpr int kBand = 8;
 
 /// The lines of blocks of op(values) and what is in them. What the index says may be wrong: it is read long before
@@ -61,8 +63,22 @@ __device__ inline void store_vector(float* to, float4 v) { __stwb(reinterpret_ca
 // The blocks of a cluster have two lines of blocks that follow each other. Where their blocks lie in the same
 // columns, which is so for most of those that belong to one expert, they share the right operand.
 
-/// op(a) op(b) at the index. A tile is two blocks that follow each other in a line of blocks, wherever they lie in
-/// it. Swapped, a is op(b) of the caller, transposed, and lines are columns of blocks.
+/// A tile of sdd: two blocks that follow each other in a line of blocks, wherever they lie in it.
+struct alignas(16) SddTile {
+  /// The line, the columns of the tile that exist, and whether the blocks of the cluster need the same of b.
+  int32_t line, columns, shared;
+  /// The first entry; which blocks they are, and which inner ones they meet.
+  int32_t entry, block[2], inner[2];
+};
+/// All tiles, two after the other for a cluster.
+struct SddTiles {
+  SddTile* tiles;
+  int32_t* count;
+  /// Of clusters, no more than fit.
+  int capacity;
+};
+
+/// op(a) op(b) at the index. Swapped, a is op(b) of the caller, transposed, and lines are columns of blocks.
 template <typename Element_, bool transpose_a, bool transpose_b, bool swapped = false>
 struct SddFamily {
   using Element = Element_;
@@ -70,103 +86,49 @@ struct SddFamily {
   static constexpr bool kTransposed = swapped;
   static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
   static constexpr Share kShare = kShareB;
-  Lines lines;
+  SddTiles list;
   /// Where the entries of all rows of blocks end.
   const int32_t* used;
-  int k;
+  int num_blocks, k;
   float* values;
 
-  SddFamily(const MegaBlocksSparseIndex& index, int64_t k_, float* values_)
-      : lines(index, swapped), used(index.offsets + index.rows / kBlock), k(static_cast<int>(k_)), values(values_) {}
+  SddFamily(const SddTiles& list_, const MegaBlocksSparseIndex& index, int64_t k_, float* values_)
+      : list(list_), used(index.offsets + index.rows / kBlock), num_blocks(static_cast<int>(index.num_blocks)),
+        k(static_cast<int>(k_)), values(values_) {}
 
-  /// Goes over bands of pairs of lines, in each over the first tiles of all lines, then over the second: blocks
-  /// that run together share few rows of a and few columns of b.
   class Schedule {
    public:
     __device__ Schedule(const SddFamily& f, int cluster, int num_clusters, int rank)
-        : f_(f), pairs_(ceil_divide(f.lines.count(), kCluster)), num_clusters_(num_clusters), rank_(rank),
-          index_(cluster) {
-      enter();
+        : f_(f), num_clusters_(num_clusters), rank_(rank), count_(*f.list.count), index_(cluster) {
+      look_up();
     }
     __device__ bool next(Work& work) {
-      while (band_ < pairs_ && index_ >= before_ + count_) {
-        before_ += count_;
-        band_ += kBand;
-        enter();
-      }
-      if (band_ >= pairs_) return false;
-      int position, pair;
-      find(static_cast<int>(index_ - before_), position, pair);
-      index_ += num_clusters_;
-      const Lines& lines = f_.lines;
-      const int line = (band_ + pair) * kCluster + rank_, other = line ^ 1;
-      const int begin = lines.begin(line) + position * 2, end = lines.end(line);
-      const int other_begin = lines.begin(other) + position * 2, other_end = lines.end(other);
-      work.shared = (end - begin > 1) == (other_end - other_begin > 1);
-      for (int half = 0; half < 2; half++) {
-        work.found.block[half] = lines.read_block(begin + half, end);
-        work.found.inner[half] = lines.inner(lines.read_inner(begin + half, end));
-        work.shared = work.shared &&
-                      work.found.inner[half] == lines.inner(lines.read_inner(other_begin + half, other_end));
-      }
+      if (index_ >= count_) return false;
+      work.shared = tile_.shared != 0;
+      work.found = {{tile_.block[0], tile_.block[1]}, {tile_.inner[0], tile_.inner[1]}};
       work.steps = ceil_divide(f_.k, kDepth);
       work.head = 0;
       work.tail = kDepth;
       work.rows = kTileRows;
-      work.columns = min(end - begin, 2) * kBlock;
-      work.row = int64_t{line} * kBlock;
+      work.columns = tile_.columns;
+      work.row = int64_t{tile_.line} * kBlock;
       work.column = 0;
-      work.begin = begin;
+      work.begin = tile_.entry;
+      index_ += num_clusters_;
+      look_up();
       return true;
     }
 
    private:
-    __device__ void enter() {
-#pragma unroll
-      for (int i = 0; i < kBand; i++) {
-        int most = 0;
-        for (int j = 0; j < kCluster; j++) {
-          const int line = (band_ + i) * kCluster + j;
-          most = max(most, f_.lines.end(line) - f_.lines.begin(line));
-        }
-        tiles_[i] = ceil_divide(most, 2);
-        least_ = i == 0 ? tiles_[i] : min(least_, tiles_[i]);
-      }
-      count_ = tiles_before(INT32_MAX);
-    }
-    /// Tiles of the band's pairs that come before a position in their lines.
-    __device__ int tiles_before(int position) const {
-      int sum = 0;
-#pragma unroll
-      for (int i = 0; i < kBand; i++) sum += min(tiles_[i], position);
-      return sum;
-    }
-    /// The position and the pair of a tile of the band.
-    __device__ void find(int tile, int& position, int& pair) const {
-      if (tile < least_ * kBand) {
-        position = tile / kBand;
-        pair = tile % kBand;
-        return;
-      }
-      int end = 0;
-#pragma unroll
-      for (int i = 0; i < kBand; i++) end = max(end, tiles_[i]);
-      position = 0;
-      while (end - position > 1) {
-        const int middle = (position + end) / 2;
-        (tiles_before(middle) <= tile ? position : end) = middle;
-      }
-      int rest = tile - tiles_before(position);
-#pragma unroll
-      for (int i = 0; i < kBand; i++) {
-        if (tiles_[i] > position && rest-- == 0) pair = i;
-      }
+    /// The next tile, so that it is there when it is asked for.
+    __device__ void look_up() {
+      if (index_ < count_) tile_ = f_.list.tiles[index_ * kCluster + rank_];
     }
 
     const SddFamily& f_;
-    const int pairs_, num_clusters_, rank_;
-    int64_t index_, before_ = 0;
-    int band_ = 0, tiles_[kBand], least_ = 0, count_ = 0;
+    const int num_clusters_, rank_, count_;
+    int index_;
+    SddTile tile_;
   };
 
   __device__ Places places(const Work& w, int step) const {
@@ -192,13 +154,13 @@ struct SddFamily {
   /// Blocks that are in no line are not used.
   __device__ void finish(const Schedule&, int thread, int num_threads) const {
     const int64_t begin = num_used();
-    const int64_t size = (lines.num_blocks() - begin) * (kBlock * kBlock / 4);
+    const int64_t size = (num_blocks - begin) * (kBlock * kBlock / 4);
     float4* to = reinterpret_cast<float4*>(values + begin * kBlock * kBlock);
     for (int64_t i = blockIdx.x * int64_t{num_threads} + thread; i < size; i += gridDim.x * int64_t{num_threads}) {
       to[i] = {};
     }
   }
-  __device__ int num_used() const { return lines.bound(*used); }
+  __device__ int num_used() const { return min(max(*used, 0), num_blocks); }
 };
 
 /// The tiles of a product whose lines are summed, in bands of pairs of lines, in each over the columns of all lines:
@@ -232,7 +194,7 @@ struct DsdFamily {
   class Schedule {
    public:
     __device__ Schedule(const DsdFamily& f, int cluster, int num_clusters, int rank)
-        : f_(f), bands_{ceil_divide(f.lines.count(), kCluster), ceil_divide(f.n, kTileColumns)},
+        : f_(f), bands_{static_cast<int>(num_pairs(f.lines.count())), ceil_divide(f.n, kTileColumns)},
           num_clusters_(num_clusters), rank_(rank), index_(cluster) {
       look_up();
     }
@@ -341,7 +303,7 @@ struct SwappedDsdFamily {
   class Schedule {
    public:
     __device__ Schedule(const SwappedDsdFamily& f, int cluster, int num_clusters, int rank)
-        : f_(f), bands_{ceil_divide(f.lines.count(), 2), ceil_divide(f.n, kCluster * kTileRows)},
+        : f_(f), bands_{static_cast<int>(num_pairs(f.lines.count())), ceil_divide(f.n, kCluster * kTileRows)},
           num_clusters_(num_clusters), rank_(rank), index_(cluster) {
       look_up();
     }
