@@ -359,6 +359,8 @@ const {status} = spawnSync(python, ['-c', 'import safetensors, numpy']);
 const itWithPython = status === 0 ? it : it.skip;
 
 describe(`Python's safetensors${status === 0 ? '' : ` (no such package for ${python})`}`, () => {
+  beforeAll(() => tf.setBackend('cpu'));
+
   itWithPython.each([undefined, 300])('reads them, files of %p bytes', async (maxShardBytes) => {
     const model = compiled();
     await losses(model, 1);
