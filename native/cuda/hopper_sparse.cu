@@ -128,11 +128,13 @@ class BandTiles {
   int tiles_[kBand], least_ = 0;
 };
 
-__device__ SddTile tile_at(const Lines& lines, int line, int position) {
+/// Blocks from `used` on are not used.
+__device__ SddTile tile_at(const Lines& lines, int line, int position, int used) {
   const int begin = lines.begin(line) + position * 2, end = lines.end(line);
   SddTile tile{line, max(min(end - begin, 2), 0) * kBlock, 0, begin};
   for (int half = 0; half < 2; half++) {
-    tile.block[half] = lines.block(lines.read_block(begin + half, end));
+    const int block = lines.read_block(begin + half, end);
+    tile.block[half] = block < used ? block : -1;
     tile.inner[half] = lines.inner(lines.read_inner(begin + half, end));
   }
   return tile;
@@ -141,7 +143,8 @@ __device__ SddTile tile_at(const Lines& lines, int line, int position) {
 constexpr int kListThreads = 256;
 
 /// Lists the tiles of sdd. One block a band.
-__global__ void __launch_bounds__(kListThreads) list_tiles_kernel(const Lines lines, const SddTiles list) {
+__global__ void __launch_bounds__(kListThreads) list_tiles_kernel(
+    const Lines lines, const int32_t* used, const SddTiles list) {
   // An index that is wrong may have any number of them.
   __shared__ unsigned long long tiles_before;
   if (threadIdx.x == 0) tiles_before = 0;
@@ -154,12 +157,13 @@ __global__ void __launch_bounds__(kListThreads) list_tiles_kernel(const Lines li
   const BandTiles band(lines, first_pair);
   const int begin = static_cast<int>(min(tiles_before, static_cast<unsigned long long>(list.capacity)));
   const int end = begin + min(band.count(), list.capacity - begin);
+  const int num_used = lines.bound(*used);
   for (int i = begin + threadIdx.x; i < end; i += kListThreads) {
     int position, pair;
     band.find(i - begin, position, pair);
     SddTile tiles[kCluster];
     for (int rank = 0; rank < kCluster; rank++) {
-      tiles[rank] = tile_at(lines, (first_pair + pair) * kCluster + rank, position);
+      tiles[rank] = tile_at(lines, (first_pair + pair) * kCluster + rank, position, num_used);
     }
     const SddTile &a = tiles[0], &b = tiles[1];
     const bool shared =
@@ -178,7 +182,8 @@ cudaError_t launch_sdd(
   constexpr bool kSwapped = is_swapped(std::is_same<Element, float>::value, transpose_a, transpose_b);
   const Lines lines(index, kSwapped);
   const int bands = ceil_divide(static_cast<int>(num_pairs(lines.count())), kBand);
-  list_tiles_kernel<<<bands > 0 ? bands : 1, kListThreads, 0, stream>>>(lines, x.list);
+  list_tiles_kernel<<<bands > 0 ? bands : 1, kListThreads, 0, stream>>>(
+      lines, index.offsets + index.rows / kBlock, x.list);
   if (cudaError_t e = cudaGetLastError()) return e;
   if constexpr (kSwapped) {
     return launch_sources(x.b, x.a, SddFamily<Element, true, true, true>(x.list, index, k, values), stream);

@@ -67,7 +67,7 @@ __device__ inline void store_vector(float* to, float4 v) { __stwb(reinterpret_ca
 struct alignas(16) SddTile {
   /// The line, the columns of the tile that exist, and whether the blocks of the cluster need the same of b.
   int32_t line, columns, shared;
-  /// The first entry; which blocks they are, and which inner ones they meet.
+  /// The first entry; which blocks they are, -1 for none that is used, and which inner ones they meet.
   int32_t entry, block[2], inner[2];
 };
 /// All tiles, two after the other for a cluster.
@@ -149,18 +149,17 @@ struct SddFamily {
   }
   __device__ void store(const Work& w, int column, int row, float4 v) const {
     const int64_t block = column < kBlock ? w.found.block[0] : w.found.block[1];
-    if (block >= 0 && block < num_used()) store_vector(values + (block * kBlock + column % kBlock) * kBlock + row, v);
+    if (block >= 0) store_vector(values + (block * kBlock + column % kBlock) * kBlock + row, v);
   }
   /// Blocks that are in no line are not used.
   __device__ void finish(const Schedule&, int thread, int num_threads) const {
-    const int64_t begin = num_used();
+    const int64_t begin = min(max(*used, 0), num_blocks);
     const int64_t size = (num_blocks - begin) * (kBlock * kBlock / 4);
     float4* to = reinterpret_cast<float4*>(values + begin * kBlock * kBlock);
     for (int64_t i = blockIdx.x * int64_t{num_threads} + thread; i < size; i += gridDim.x * int64_t{num_threads}) {
       to[i] = {};
     }
   }
-  __device__ int num_used() const { return min(max(*used, 0), num_blocks); }
 };
 
 /// The tiles of a product whose lines are summed, in bands of pairs of lines, in each over the columns of all lines:
