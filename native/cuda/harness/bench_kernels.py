@@ -12,19 +12,21 @@ from library import ExpertsLayer, PRECISIONS, call, empty, grouped_mat_mul, perm
 SHAPES = [(65536, 512, 2048, 64), (32768, 768, 3072, 64), (8192, 1024, 4096, 64), (8192, 4096, 16384, 4)]
 
 
-def milliseconds(f, rounds=15):
-    """The median of single runs, after warm-up."""
-    for _ in range(3):
-        f()
-    times = []
+def milliseconds(fs, rounds=15):
+    """The medians of single runs, by turns, as the clock of a busy GPU changes; after warm-up."""
+    for f in fs:
+        for _ in range(3):
+            f()
+    times = [[] for _ in fs]
     for _ in range(rounds):
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        begin.record()
-        f()
-        end.record()
-        end.synchronize()
-        times.append(begin.elapsed_time(end))
-    return statistics.median(times)
+        for f, mine in zip(fs, times):
+            begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            begin.record()
+            f()
+            end.record()
+            end.synchronize()
+            mine.append(begin.elapsed_time(end))
+    return [statistics.median(mine) for mine in times]
 
 
 def graph_of(f):
@@ -37,13 +39,18 @@ def graph_of(f):
     return graph.replay
 
 
-def attempt(f, as_graph=True):
-    """A time, or what went wrong: one peer that is missing must not stop the others."""
-    try:
-        return milliseconds(graph_of(f) if as_graph else f)
-    except Exception as error:
-        print(f"  not measured: {str(error).splitlines()[0][:160]}")
-        return float("nan")
+def attempt(*fs, as_graph=True):
+    """A time each, or what went wrong: one peer that is missing must not stop the others."""
+    running = {}
+    for i, f in enumerate(fs):
+        try:
+            running[i] = graph_of(f) if as_graph else f
+            running[i]()
+        except Exception as error:
+            running.pop(i, None)
+            print(f"  not measured: {str(error).splitlines()[0][:160]}")
+    times = dict(zip(running, milliseconds(list(running.values()))))
+    return [times.get(i, float("nan")) for i in range(len(fs))]
 
 
 def random_ends(rows, experts):
@@ -69,11 +76,11 @@ def products(t, h, f, e, precisions):
             left, right = (a.bfloat16(), b.bfloat16()) if precision == "bfloat16" else (a, b)
             matrix = right if ta else right[0].T if tb else right[0]
             torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-            dense = attempt(lambda: (left.T if ta else left) @ matrix)
-            ms = attempt(lambda: grouped_mat_mul(precision, a, b, bins, ta, tb, out, hopper))
+            dense, ms = attempt(lambda: (left.T if ta else left) @ matrix,
+                                lambda: grouped_mat_mul(precision, a, b, bins, ta, tb, out, hopper))
             line.append(f"{precision}{' wgmma' if hopper else ''} {flops / ms / 1e9:.0f} ({ms:.3f} ms, "
                         f"{dense / ms:.2f} of {flops / dense / 1e9:.0f})")
-        ms = attempt(peer)
+        [ms] = attempt(peer)
         print(f"  {name}: {', '.join(line)}; torch._grouped_mm bf16 {flops / ms / 1e9:.0f} ({ms:.3f} ms)", flush=True)
 
 
@@ -105,7 +112,7 @@ def layer(t, h, f, e, top_k=1):
         forward()
         backward()
 
-    times = [attempt(g) for g in (forward, backward, both)]
+    times = attempt(forward, backward, both)
     flops = 12 * n * h * f
     print(f"layer T {t} H {h} F {f} E {e} top {top_k}: forward {times[0]:.3f}, backward {times[1]:.3f}, both "
           f"{times[2]:.3f} ms ({flops / times[2] / 1e9:.0f} TFLOP/s)", end="", flush=True)
@@ -123,7 +130,7 @@ def layer(t, h, f, e, top_k=1):
         out = torch.zeros_like(xb).index_add(0, order // top_k, rows * weightsb[order][:, None])
         torch.autograd.backward(out, dyb, inputs=[xb, w1b, w2b, weightsb])
 
-    ms = attempt(peer, as_graph=False)
+    [ms] = attempt(peer, as_graph=False)
     print(f"; PyTorch, bf16 tensors {ms:.3f} ms ({flops / ms / 1e9:.0f})", flush=True)
 
 
@@ -135,11 +142,13 @@ def copies(t, h, e):
     memory, _ = workspace("scatter", t)
     weights = torch.rand(t, device="cuda")
     moved = 2 * 4 * t * h
-    gb = lambda f, as_graph=True: moved / attempt(f, as_graph) / 1e6
     copy = lambda: y.copy_(x)
-    print(f"permutation T {t} H {h}: copy {max(gb(copy), gb(copy, False)):.0f} GB/s, gather "
-          f"{gb(lambda: call('gather', x, None, form, h, y)):.0f}, scatter "
-          f"{gb(lambda: call('scatter', x, weights, form, h, y, memory)):.0f}", flush=True)
+    [eager_copy] = attempt(copy, as_graph=False)
+    ms = attempt(copy, lambda: call("gather", x, None, form, h, y),
+                 lambda: call("scatter", x, weights, form, h, y, memory))
+    copied, gathered, scattered = (moved / took / 1e6 for took in (min(ms[0], eager_copy), ms[1], ms[2]))
+    print(f"permutation T {t} H {h}: copy {copied:.0f} GB/s, gather {gathered:.0f}, scatter {scattered:.0f}",
+          flush=True)
 
 
 def sparse(t, h, f, e, forms, block=128):
@@ -170,9 +179,9 @@ def sparse(t, h, f, e, forms, block=128):
     for precision, hopper in forms:
         line = []
         for label, ((name, left, right, other, ta, tb, to), (a, b, dta, dtb, dense_out)) in products.items():
-            dense = attempt(lambda: grouped_mat_mul(precision, a, b, bins, dta, dtb, dense_out, hopper))
             memory = sparse_workspace(name, precision, index, other, ta, tb) if hopper else None
-            ms = attempt(lambda: sparse_product(name, precision, left, right, index, other, ta, tb, to, memory))
+            dense, ms = attempt(lambda: grouped_mat_mul(precision, a, b, bins, dta, dtb, dense_out, hopper),
+                                lambda: sparse_product(name, precision, left, right, index, other, ta, tb, to, memory))
             line.append(f"{label} {flops / ms / 1e9:.0f} ({dense / ms:.3f} of {flops / dense / 1e9:.0f})")
         print(f"block-sparse T {t} H {h} F {f} E {e}, {precision}{' wgmma' if hopper else ''}, of the dense products of "
               f"each expert: {', '.join(line)}", flush=True)
