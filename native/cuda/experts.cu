@@ -276,17 +276,17 @@ struct Scratch {
 template <bool transpose_a, bool transpose_b, typename Output>
 cudaError_t product(
     const MegaBlocksExperts& e, const OperandSource& a, const OperandSource& b, int64_t k, int64_t n,
-    const Output& output, cudaStream_t stream) {
+    const Output& output, cudaStream_t stream, const Strip& aside = {}) {
   const Sizes s = sizes_of(e);
   const int ik = static_cast<int>(k), in = static_cast<int>(n);
   if (shares_b(s.rows, k, n, s.num_experts, transpose_a)) {
     const Grouped<transpose_a, transpose_b, kShareB, Output> family{e.permutation.bins, s.rows, ik, in,
                                                                    s.num_experts, output};
-    return launch(a, b, family, stream);
+    return launch(a, b, family, stream, aside);
   }
   const Grouped<transpose_a, transpose_b, kShareA, Output> family{e.permutation.bins, s.rows, ik, in,
                                                                  s.num_experts, output};
-  return launch(a, b, family, stream);
+  return launch(a, b, family, stream, aside);
 }
 
 /// Calls `f` with the activation as a constant.
@@ -351,12 +351,13 @@ cudaError_t megablocks_experts_forward(
   const auto first = [&](auto activation) {
     return product<false, true>(
         e, gathered(s, p, x, saved.x), weights_source(s, w1, saved.w1), s.hidden, s.ffn,
-        ActivationOutput<decltype(activation)::value>{copies, s.ffn, saved.sums, saved.activated}, stream);
+        ActivationOutput<decltype(activation)::value>{copies, s.ffn, saved.sums, saved.activated}, stream,
+        Strip{reinterpret_cast<const float4*>(w2), reinterpret_cast<uint2*>(saved.w2), s.weights() / 4});
   };
   if (cudaError_t error = with_activation(e.activation, first)) return error;
   float* const to = p.top_k > 1 ? scratch.copies : out;
   if (cudaError_t error = product<false, false>(
-          e, rows_source(s, s.ffn, nullptr, saved.activated), weights_source(s, w2, saved.w2), s.ffn, s.hidden,
+          e, rows_source(s, s.ffn, nullptr, saved.activated), weights_source(s, nullptr, saved.w2), s.ffn, s.hidden,
           ScatterOutput{copies, to, s.hidden}, stream)) {
     return error;
   }

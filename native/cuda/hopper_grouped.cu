@@ -72,23 +72,13 @@ struct Conversion {
   /// The warp's lanes call it.
   __device__ void convert(int unit) const {
     const int row = unit / units_a_row;
-    const int64_t begin = int64_t{unit % units_a_row} * kConverted + threadIdx.x % kWarp;
+    const int64_t begin = int64_t{unit % units_a_row} * kConverted;
     int64_t source = row;
     if (indices != nullptr) {
       const int copy = indices[row];
       source = copy >= 0 && copy < rows ? copy / top_k : -1;
     }
-    float4 x[kHeld];
-#pragma unroll
-    for (int i = 0; i < kHeld; i++) {
-      const int64_t column = begin + i * kWarp;
-      x[i] = source >= 0 && column < width ? __ldcs(from + source * width + column) : float4{};
-    }
-#pragma unroll
-    for (int i = 0; i < kHeld; i++) {
-      const int64_t column = begin + i * kWarp;
-      if (column < width) to[row * width + column] = to_bfloat16(x[i]);
-    }
+    convert_vectors<kHeld>(source < 0 ? nullptr : from + source * width, to + row * width, begin, width);
   }
 };
 

@@ -94,7 +94,7 @@ constexpr int box_height(bool mn_major, int count) {
 template <typename Family>
 cudaError_t launch(
     const Matrix<typename Family::Element>& a, const Matrix<typename Family::Element>& b, const Family& family,
-    cudaStream_t stream) {
+    cudaStream_t stream, const Strip& aside = {}) {
   using Element = typename Family::Element;
   CUtensorMap a_map, b_map;
   if (!make_map(a_map, a, box_height<Element>(Family::kAMnMajor, 1)) ||
@@ -118,16 +118,18 @@ cudaError_t launch(
   cluster.val.clusterDim = {kCluster, 1, 1};
   config.attrs = &cluster;
   config.numAttrs = 1;
-  return cudaLaunchKernelEx(&config, kernel, a_map, b_map, family);
+  return cudaLaunchKernelEx(&config, kernel, a_map, b_map, family, aside);
 }
 
 inline Matrix<__nv_bfloat16> converted(const OperandSource& x) { return {x.half, x.width, x.height, x.depth, x.width}; }
 
+/// `aside` is converted while the product is made.
 template <typename Family>
 cudaError_t launch(
-    const OperandSource& a, const OperandSource& b, const Family& family, cudaStream_t stream) {
+    const OperandSource& a, const OperandSource& b, const Family& family, cudaStream_t stream,
+    const Strip& aside = {}) {
   if (cudaError_t e = convert(a, b, stream)) return e;
-  return launch(converted(a), converted(b), family, stream);
+  return launch(converted(a), converted(b), family, stream, aside);
 }
 
 /// The rows between the bins of a [rows, k] times each expert's b [E, k, n] ([E, n, k] with transpose_b);

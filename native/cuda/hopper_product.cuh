@@ -2,7 +2,8 @@
 //
 // A block of three warpgroups stays on its multiprocessor and goes from tile to tile. One thread of the first
 // warpgroup loads; the other two warpgroups multiply, 64 rows each. They meet in a ring of stages in shared
-// memory. Two blocks are a cluster and load what both need once.
+// memory. Two blocks are a cluster and load what both need once. The first warpgroup's other warps may convert an
+// operand of a later product meanwhile: the one waits for the memory, the other for multiplications.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -32,7 +33,7 @@ constexpr int kTransposedColumns = 64;
 constexpr int kTransposedBytes = 64 * sizeof(float);  // Of a column.
 /// With what it takes to begin on the 1024 bytes that swizzling demands.
 constexpr int kSharedBytes =
-    1024 + kStages * kStageBytes + 2 * kTransposedColumns * kTransposedBytes + 2 * kStages * 8;
+    1024 + kStages * kStageBytes + 2 * kTransposedColumns * kTransposedBytes + 2 * kStages * 8 + 8;
 
 /// The elements of a row: the depth of a stage along the inner size.
 template <typename Element>
@@ -43,6 +44,43 @@ __device__ inline uint2 to_bfloat16(float4 v) {
   const __nv_bfloat162 low = __floats2bfloat162_rn(v.x, v.y), high = __floats2bfloat162_rn(v.z, v.w);
   return {reinterpret_cast<const uint32_t&>(low), reinterpret_cast<const uint32_t&>(high)};
 }
+
+/// Rounds the vectors from `begin` on, `held` a lane, as far as there are `size`; zeros where `from` is null. A
+/// warp's lanes call it.
+template <int held>
+__device__ inline void convert_vectors(const float4* from, uint2* to, int64_t begin, int64_t size) {
+  const int64_t first = begin + threadIdx.x % kWarp;
+  float4 x[held];
+#pragma unroll
+  for (int i = 0; i < held; i++) {
+    x[i] = from != nullptr && first + i * kWarp < size ? __ldcs(from + first + i * kWarp) : float4{};
+  }
+#pragma unroll
+  for (int i = 0; i < held; i++) {
+    if (first + i * kWarp < size) to[first + i * kWarp] = to_bfloat16(x[i]);
+  }
+}
+
+/// What is converted beside a product: memory in a row.
+struct Strip {
+  /// The warps of a block that convert are few: their lanes hold many vectors.
+  static constexpr int kHeld = 8;
+  const float4* from = nullptr;
+  uint2* to = nullptr;
+  int64_t vectors = 0;
+
+  /// Converts the block's share, each part with the next warp that asks: `taken` counts those that are taken.
+  __device__ void convert(int* taken) const {
+    for (;;) {
+      int part = 0;
+      if (threadIdx.x % kWarp == 0) part = atomicAdd(taken, 1);
+      part = __shfl_sync(~0u, part, 0) * gridDim.x + blockIdx.x;
+      const int64_t begin = int64_t{part} * (kHeld * kWarp);
+      if (begin >= vectors) return;
+      convert_vectors<kHeld>(from, to, begin, vectors);
+    }
+  }
+};
 
 /// The vectors of a row that a lane has.
 constexpr int kLaneVectors = kTileColumns / 16;
@@ -365,12 +403,13 @@ __device__ void load_boxes(
 /// stores vectors of four rows itself; a type Schedule made of the family, the cluster's index, their number and
 /// the block's rank, that gives one Work after the other; the places of a step, asked for one after the other; the line of the result that
 /// receives a row in vectors of four, the j-th at a column, and may load what belongs to them before; and what
-/// is left to do for all blocks when the tiles are done.
+/// is left to do for all blocks when the tiles are done. `aside` is converted meanwhile.
 template <typename Family>
 __global__ void __launch_bounds__(kThreads, 1)
     hopper_product_kernel(const __grid_constant__ CUtensorMap a_map,
                           const __grid_constant__ CUtensorMap b_map,
-                          const __grid_constant__ Family family) {
+                          const __grid_constant__ Family family,
+                          const __grid_constant__ Strip aside) {
 // Other GPUs never launch it, and the host must see that it uses what is above.
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
   using Element = typename Family::Element;
@@ -380,7 +419,9 @@ __global__ void __launch_bounds__(kThreads, 1)
   unsigned char* const transposed = stages + kStages * kStageBytes;
   uint64_t* const full = reinterpret_cast<uint64_t*>(transposed + 2 * kTransposedColumns * kTransposedBytes);
   uint64_t* const empty = full + kStages;
+  int* const taken = reinterpret_cast<int*>(empty + kStages);
   if (threadIdx.x == 0) {
+    *taken = 0;
     for (int i = 0; i < kStages; i++) {
       init_barrier(&full[i], 1);
       init_barrier(&empty[i], kCluster * kMultiplyingWarps);
@@ -436,6 +477,8 @@ __global__ void __launch_bounds__(kThreads, 1)
           }
         }
       }
+    } else if (threadIdx.x >= kWarp) {
+      aside.convert(taken);
     }
   } else {
     take_registers<224>();
@@ -476,6 +519,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       }
     }
     family.finish(schedule, threadIdx.x - kWarpgroup, 2 * kWarpgroup);
+    aside.convert(taken);
   }
   __syncwarp();
   // No block may go while another still writes into it.
