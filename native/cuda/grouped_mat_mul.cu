@@ -17,12 +17,17 @@ __global__ void zero_rest_kernel(
 
 /// The precision to multiply in by wgmma, given the memory; kMegaBlocksFloat32 where it does not.
 int hopper_precision(
-    int precision, int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a) {
+    int precision, int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a, bool transpose_b) {
+  const bool has_bfloat16 = hopper_supports(k, n);
   if (transpose_a && precision == kMegaBlocksBfloat16) {
     // TF32 takes a pass over an operand too.
-    return hopper_supports(k, n) ? precision : kMegaBlocksFloat32;
+    return has_bfloat16 ? precision : kMegaBlocksFloat32;
   }
-  return faster_precision(precision, hopper_supports(k, n), hopper_supports(k, n, 4), double(rows) * k * n,
+  // In bfloat16, the larger operand may do without a pass over it; in TF32 both, and it is faster at that where both
+  // lie along the inner size and most of an expert's tiles are whole.
+  const bool suits_tf32 = transpose_b && rows >= int64_t{num_experts} * 2 * hopper::kTileRows;
+  const bool takes_tf32 = suits_tf32 || precision == kMegaBlocksTf32 || !has_bfloat16;
+  return faster_precision(precision, has_bfloat16, takes_tf32 && hopper_supports(k, n, 4), double(rows) * k * n,
                           double(rows) * k + double(num_experts) * k * n);
 }
 
@@ -41,8 +46,8 @@ using namespace megablocks;
 size_t megablocks_grouped_mat_mul_workspace(
     int precision, int64_t rows, int64_t k, int64_t n, int32_t num_experts, bool transpose_a,
     bool transpose_b) {
-  return hopper_workspace(hopper_precision(precision, rows, k, n, num_experts, transpose_a), rows, k, n,
-                          num_experts, transpose_a, transpose_b);
+  return hopper_workspace(hopper_precision(precision, rows, k, n, num_experts, transpose_a, transpose_b), rows, k,
+                          n, num_experts, transpose_a, transpose_b);
 }
 
 cudaError_t megablocks_grouped_mat_mul(
@@ -51,7 +56,7 @@ cudaError_t megablocks_grouped_mat_mul(
     size_t workspace_size, cudaStream_t stream) {
   if (rows < 0 || k < 0 || n < 0 || num_experts < 0) return cudaErrorInvalidValue;
   const bool aligned = is_aligned(a, k) && is_aligned(b, n) && k % 4 == 0;
-  const int hopper = hopper_precision(precision, rows, k, n, num_experts, transpose_a);
+  const int hopper = hopper_precision(precision, rows, k, n, num_experts, transpose_a, transpose_b);
   if (hopper != kMegaBlocksFloat32 && aligned && is_aligned(out, n) &&
       workspace_size >= hopper_workspace(hopper, rows, k, n, num_experts, transpose_a, transpose_b)) {
     if (rows > INT32_MAX / 2) return cudaErrorInvalidValue;

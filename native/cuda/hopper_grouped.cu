@@ -20,33 +20,71 @@ EncodeTiled encode_tiled() {
   return function;
 }
 
-struct GroupedOperands {
-  OperandSource a, b;
+/// What a call multiplies.
+struct Call {
+  const int32_t* bins;
+  int64_t rows, k, n;
+  int num_experts;
+  float* out;
+  cudaStream_t stream;
 };
 
-GroupedOperands operands_of(
-    const float* a, const float* b, int64_t rows, int64_t k, int64_t n, int num_experts,
-    bool transpose_a, bool transpose_b, Parts& parts) {
-  GroupedOperands x;
-  x.a.from = a;
-  x.a.width = k;
-  x.a.height = rows;
-  x.a.half = parts.take<__nv_bfloat16>(rows * k);
-  x.b.from = b;
-  x.b.width = !transpose_a && transpose_b ? k : n;
-  x.b.height = transpose_a ? rows : transpose_b ? n : k;
-  x.b.depth = transpose_a ? 1 : num_experts;
-  x.b.half = parts.take<__nv_bfloat16>(x.b.width * x.b.height * x.b.depth);
-  return x;
-}
+/// Both operands. The smaller one is converted to bfloat16 in memory, the larger one there too or on the way to its
+/// multiplications.
+struct GroupedOperands {
+  OperandSource a, b;
+  bool b_larger, rounds_larger;
+
+  GroupedOperands(
+      const float* a_data, const float* b_data, int64_t rows, int64_t k, int64_t n, int num_experts,
+      bool transpose_a, bool transpose_b, Parts& parts) {
+    a.from = a_data;
+    a.width = k;
+    a.height = rows;
+    b.from = b_data;
+    b.width = !transpose_a && transpose_b ? k : n;
+    b.height = transpose_a ? rows : transpose_b ? n : k;
+    b.depth = transpose_a ? 1 : num_experts;
+    b_larger = b.size() > a.size();
+    // Rounded on the way, it saves a pass over it, but each multiplication waits for twice its bytes. On an H200 both
+    // take as long at about so many multiplications an element; fewer where float32 matrices of all experts are stored.
+    const double times = transpose_a ? 900 : 1500;
+    rounds_larger = double(rows) * k * n < times * double(b_larger ? b.size() : a.size());
+    if (!rounds_larger || b_larger) a.half = parts.take<__nv_bfloat16>(a.size());
+    if (!rounds_larger || !b_larger) b.half = parts.take<__nv_bfloat16>(b.size());
+  }
+};
 
 template <bool transpose_a, bool transpose_b, Share share>
-cudaError_t multiply_grouped(
-    const GroupedOperands& x, const int32_t* bins, int64_t rows, int64_t k, int64_t n, int num_experts,
-    float* out, cudaStream_t stream) {
+cudaError_t multiply_converted(const Call& c, const GroupedOperands& x) {
   const Grouped<transpose_a, transpose_b, share, PlainOutput> family{
-      bins, rows, static_cast<int>(k), static_cast<int>(n), num_experts, {out, n}};
-  return launch(x.a, x.b, family, stream);
+      c.bins, c.rows, static_cast<int>(c.k), static_cast<int>(c.n), c.num_experts, {c.out, c.n}};
+  return launch(x.a, x.b, family, c.stream);
+}
+
+/// The larger operand, b if `swapped`, is the kernel's left one, which may go through registers.
+template <bool transpose_a, bool transpose_b, Share share, bool swapped>
+cudaError_t multiply_rounding(const Call& c, const GroupedOperands& x) {
+  const OperandSource &left = swapped ? x.b : x.a, &right = swapped ? x.a : x.b;
+  const Grouped<transpose_a, transpose_b, share, PlainOutput, __nv_bfloat16, swapped, float> family{
+      c.bins, c.rows, static_cast<int>(c.k), static_cast<int>(c.n), c.num_experts, {c.out, c.n}};
+  if (cudaError_t e = convert(right, {}, c.stream)) return e;
+  return launch(Matrix<float>{left.from, left.width, left.height, left.depth, left.width}, converted(right), family,
+                c.stream);
+}
+
+template <bool transpose_a, bool transpose_b>
+cudaError_t multiply_grouped(const Call& c, const GroupedOperands& x) {
+  const bool swapped = x.rounds_larger && x.b_larger;
+  const bool share_b = shares_b(c.rows, c.k, c.n, c.num_experts, transpose_a, swapped);
+  const auto multiply =
+      swapped           ? share_b ? multiply_rounding<transpose_a, transpose_b, kShareB, true>
+                                  : multiply_rounding<transpose_a, transpose_b, kShareA, true>
+      : x.rounds_larger ? share_b ? multiply_rounding<transpose_a, transpose_b, kShareB, false>
+                                  : multiply_rounding<transpose_a, transpose_b, kShareA, false>
+      : share_b         ? multiply_converted<transpose_a, transpose_b, kShareB>
+                        : multiply_converted<transpose_a, transpose_b, kShareA>;
+  return multiply(c, x);
 }
 
 /// Vectors of four that a lane loads together when it converts, and that a warp does.
@@ -105,22 +143,22 @@ cudaError_t convert(const OperandSource& a, const OperandSource& b, cudaStream_t
 }
 
 template <typename Element>
-bool make_map(CUtensorMap& map, const Matrix<Element>& x, int box_height) {
-  // Of float32, the TMA rounds to TF32 what it loads.
-  constexpr CUtensorMapDataType kType = std::is_same<Element, float>::value ? CU_TENSOR_MAP_DATA_TYPE_TFLOAT32
-                                                                            : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
+bool make_map(CUtensorMap& map, const Matrix<Element>& x, int box_height, bool to_tf32) {
+  const CUtensorMapDataType type = std::is_same<Element, __nv_bfloat16>::value ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
+                                   : to_tf32                                  ? CU_TENSOR_MAP_DATA_TYPE_TFLOAT32
+                                                                              : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
   const cuuint64_t sizes[] = {static_cast<cuuint64_t>(x.width), static_cast<cuuint64_t>(x.height),
                               static_cast<cuuint64_t>(x.depth)};
   const cuuint64_t strides[] = {x.stride * sizeof(Element), x.stride * x.height * sizeof(Element)};
   const cuuint32_t box[] = {kDepthOf<Element>, static_cast<cuuint32_t>(box_height), 1};
   const cuuint32_t steps[] = {1, 1, 1};
-  return encode_tiled()(&map, kType, 3, const_cast<Element*>(x.data), sizes, strides, box, steps,
+  return encode_tiled()(&map, type, 3, const_cast<Element*>(x.data), sizes, strides, box, steps,
                         CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
                         CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
                         CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
 }
-template bool make_map(CUtensorMap&, const Matrix<__nv_bfloat16>&, int);
-template bool make_map(CUtensorMap&, const Matrix<float>&, int);
+template bool make_map(CUtensorMap&, const Matrix<__nv_bfloat16>&, int, bool);
+template bool make_map(CUtensorMap&, const Matrix<float>&, int, bool);
 
 cudaError_t num_multiprocessors(int& count) {
   int id;
@@ -143,7 +181,7 @@ bool hopper_supports(int64_t k, int64_t n, int vector) {
 size_t hopper_grouped_workspace(
     int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a, bool transpose_b) {
   Parts parts;
-  operands_of(nullptr, nullptr, rows, k, n, num_experts, transpose_a, transpose_b, parts);
+  GroupedOperands(nullptr, nullptr, rows, k, n, num_experts, transpose_a, transpose_b, parts);
   return parts.size();
 }
 
@@ -152,15 +190,11 @@ cudaError_t hopper_grouped_mat_mul(
     int num_experts, bool transpose_a, bool transpose_b, float* out, void* workspace,
     cudaStream_t stream) {
   Parts parts(workspace);
-  const GroupedOperands x = operands_of(a, b, rows, k, n, num_experts, transpose_a, transpose_b, parts);
-  const bool share_b = shares_b(rows, k, n, num_experts, transpose_a);
-  const auto call = transpose_a ? share_b ? multiply_grouped<true, false, kShareB>
-                                          : multiply_grouped<true, false, kShareA>
-                    : transpose_b ? share_b ? multiply_grouped<false, true, kShareB>
-                                            : multiply_grouped<false, true, kShareA>
-                    : share_b ? multiply_grouped<false, false, kShareB>
-                              : multiply_grouped<false, false, kShareA>;
-  return call(x, bins, rows, k, n, num_experts, out, stream);
+  const GroupedOperands x(a, b, rows, k, n, num_experts, transpose_a, transpose_b, parts);
+  const auto multiply = transpose_a   ? multiply_grouped<true, false>
+                        : transpose_b ? multiply_grouped<false, true>
+                                      : multiply_grouped<false, false>;
+  return multiply({bins, rows, k, n, num_experts, out, stream}, x);
 }
 
 }  // namespace megablocks

@@ -22,7 +22,7 @@ inline int faster_precision(int precision, bool has_bfloat16, bool has_tf32, dou
   return asked && has_tf32 ? kMegaBlocksTf32 : kMegaBlocksFloat32;
 }
 
-/// The bytes that megablocks_grouped_mat_mul needs: both operands in bfloat16.
+/// The bytes that megablocks_grouped_mat_mul needs: one operand or both in bfloat16.
 size_t hopper_grouped_workspace(
     int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a, bool transpose_b);
 
@@ -45,11 +45,13 @@ namespace hopper {
 struct OperandSource {
   const float* from = nullptr;
   __nv_bfloat16* half = nullptr;
-  int64_t width, height, depth = 1;
+  int64_t width = 0, height = 0, depth = 1;
   /// Row i, of a matrix of depth 1, is row indices[i] / top_k of `from`, zero where that does not exist; null:
   /// row i.
   const int32_t* indices = nullptr;
   int top_k = 1;
+
+  int64_t size() const { return width * height * depth; }
 };
 
 /// Takes parts of a workspace, one after the other.
@@ -72,7 +74,7 @@ class Parts {
 /// Rounds those of the operands that are float32 to bfloat16.
 cudaError_t convert(const OperandSource& a, const OperandSource& b, cudaStream_t stream);
 
-/// A matrix [depth, height, width] as the TMA loads it, in bfloat16 or, rounded to TF32, float32.
+/// A matrix [depth, height, width] as the TMA loads it, in bfloat16 or float32.
 template <typename Element>
 struct Matrix {
   const Element* data;
@@ -80,25 +82,21 @@ struct Matrix {
   /// Elements from row to row.
   int64_t stride;
 };
-/// Its map, from which boxes of 128 bytes by `box_height` are loaded. What is beyond an edge is zero.
+/// Its map, from which boxes of 128 bytes by `box_height` are loaded. What is beyond an edge is zero. float32 may be
+/// rounded to TF32 on the way.
 template <typename Element>
-bool make_map(CUtensorMap& map, const Matrix<Element>& x, int box_height);
+bool make_map(CUtensorMap& map, const Matrix<Element>& x, int box_height, bool to_tf32);
 cudaError_t num_multiprocessors(int& count);
-
-/// The height of a box of an operand that loads `count` times 64 along its outer size.
-template <typename Element>
-constexpr int box_height(bool mn_major, int count) {
-  return mn_major ? kDepthOf<Element> : count * 64;
-}
 
 template <typename Family>
 cudaError_t launch(
-    const Matrix<typename Family::Element>& a, const Matrix<typename Family::Element>& b, const Family& family,
+    const Matrix<typename Family::AElement>& a, const Matrix<typename Family::Element>& b, const Family& family,
     cudaStream_t stream, const Strip& aside = {}) {
-  using Element = typename Family::Element;
+  constexpr int kDepth = Stage<Family>::kDepth;
+  constexpr bool kTf32 = std::is_same<typename Family::Element, float>::value;
   CUtensorMap a_map, b_map;
-  if (!make_map(a_map, a, box_height<Element>(Family::kAMnMajor, 1)) ||
-      !make_map(b_map, b, box_height<Element>(Family::kBMnMajor, 2))) {
+  if (!make_map(a_map, a, box_height(kDepth, Family::kAMnMajor, 1), kTf32) ||
+      !make_map(b_map, b, box_height(kDepth, Family::kBMnMajor, 2), kTf32)) {
     return cudaErrorInvalidValue;
   }
   const auto kernel = hopper_product_kernel<Family>;
@@ -137,13 +135,15 @@ cudaError_t launch(
 /// Output: makes the line of the result for a row. With `swapped` the transpose is computed, b transposed times a
 /// transposed: b is the kernel's left operand. In TF32 the right one must be K-major.
 template <bool transpose_a, bool transpose_b, Share share, typename Output, typename Element_ = __nv_bfloat16,
-          bool swapped = false>
+          bool swapped = false, typename AElement_ = Element_>
 struct Grouped {
   using Element = Element_;
+  using AElement = AElement_;
   static constexpr int kDepth = kDepthOf<Element>;
   static constexpr bool kTransposed = swapped;
   static constexpr bool kAMnMajor = transpose_a || (swapped && !transpose_b);
-  static constexpr bool kBMnMajor = std::is_same<Element, __nv_bfloat16>::value && (transpose_a || !transpose_b);
+  static constexpr bool kBMnMajor =
+      std::is_same<Element, __nv_bfloat16>::value && (transpose_a || (!swapped && !transpose_b));
   static constexpr Share kShare = share;
   /// Whether tiles of rows that follow each other are a cluster's two only by their order: there may be an odd
   /// number of them, which is known on the device alone, and no block is to go without.

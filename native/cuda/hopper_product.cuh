@@ -18,32 +18,49 @@ constexpr int kTileRows = 128;
 constexpr int kTileColumns = 256;
 constexpr int kHalfColumns = kTileColumns / 2;
 constexpr int kRowBytes = 128;  // Of a stage: the widest row that is swizzled.
-constexpr int kStages = 4;
 constexpr int kThreads = 384;
 constexpr int kWarpgroup = 128;
 constexpr int kMultiplyingWarps = 2 * kWarpgroup / kWarp;
 constexpr int kCluster = 2;
 
 constexpr int kBoxBytes = 64 * kRowBytes;  // Of 64 rows or columns of a tile.
-constexpr int kABytes = kTileRows * kRowBytes;
 constexpr int kBBytes = kTileColumns * kRowBytes;
-constexpr int kStageBytes = kABytes + kBBytes;
+constexpr int kStagesBytes = 192 * 1024;
+constexpr int kMaxStages = 4;
 /// What half a transposed tile goes through at once: columns of 64 rows.
 constexpr int kTransposedColumns = 64;
 constexpr int kTransposedBytes = 64 * sizeof(float);  // Of a column.
 /// With what it takes to begin on the 1024 bytes that swizzling demands.
 constexpr int kSharedBytes =
-    1024 + kStages * kStageBytes + 2 * kTransposedColumns * kTransposedBytes + 2 * kStages * 8 + 8;
+    1024 + kStagesBytes + 2 * kTransposedColumns * kTransposedBytes + 2 * kMaxStages * 8 + 8;
 
-/// The elements of a row: the depth of a stage along the inner size.
+/// The elements of a row.
 template <typename Element>
 constexpr int kDepthOf = kRowBytes / sizeof(Element);
 
-/// Four values, rounded to bfloat16.
-__device__ inline uint2 to_bfloat16(float4 v) {
-  const __nv_bfloat162 low = __floats2bfloat162_rn(v.x, v.y), high = __floats2bfloat162_rn(v.z, v.w);
-  return {reinterpret_cast<const uint32_t&>(low), reinterpret_cast<const uint32_t&>(high)};
+/// What is in a stage: of both operands as much along the inner size as a row of b holds.
+template <typename Family>
+struct Stage {
+  /// Whether a is float32 that is rounded to bfloat16 on the way from a stage to the multiplications.
+  static constexpr bool kRoundsA = !std::is_same<typename Family::AElement, typename Family::Element>::value;
+  /// Rounding takes so many registers that the warps that convert would lack them.
+  static constexpr bool kConvertsAside = !kRoundsA;
+  static constexpr int kLoadingRegisters = kConvertsAside ? 56 : 40;
+  static constexpr int kMultiplyingRegisters = kConvertsAside ? 224 : 232;
+  static constexpr int kDepth = kDepthOf<typename Family::Element>;
+  static constexpr int kHalfABytes = 64 * kDepth * sizeof(typename Family::AElement);
+  static constexpr int kABytes = 2 * kHalfABytes;
+  static constexpr int kBytes = kABytes + kBBytes;
+  static constexpr int kCount = kStagesBytes / kBytes;
+  static_assert(kCount <= kMaxStages, "");
+};
+
+/// Values, rounded to bfloat16.
+__device__ inline uint32_t to_bfloat16(float low, float high) {
+  const __nv_bfloat162 both = __floats2bfloat162_rn(low, high);
+  return reinterpret_cast<const uint32_t&>(both);
 }
+__device__ inline uint2 to_bfloat16(float4 v) { return {to_bfloat16(v.x, v.y), to_bfloat16(v.z, v.w)}; }
 
 /// Rounds the vectors from `begin` on, `held` a lane, as far as there are `size`; zeros where `from` is null. A
 /// warp's lanes call it.
@@ -133,11 +150,12 @@ struct Places {
 enum Share { kShareA, kShareB };
 
 /// The place in the ring: a stage, and the parity of the pass over the ring.
+template <int stages>
 struct Ring {
   int stage = 0;
   uint32_t parity = 0;
   __device__ void advance() {
-    if (++stage == kStages) {
+    if (++stage == stages) {
       stage = 0;
       parity ^= 1;
     }
@@ -151,50 +169,85 @@ __device__ inline void zero_rows(unsigned char* box, int first) {
   }
 }
 
-// ---- TF32 that is not K-major, which wgmma does not take from shared memory: it goes through registers.
+// ---- What wgmma does not take from shared memory, TF32 that is not K-major and float32 that is to be rounded to
+// bfloat16, goes through registers.
 
 template <typename Family>
-constexpr bool kAInRegisters = std::is_same<typename Family::Element, float>::value && Family::kAMnMajor;
+constexpr bool kAInRegisters =
+    Stage<Family>::kRoundsA || (std::is_same<typename Family::Element, float>::value && Family::kAMnMajor);
 
-/// The first of the two rows, of 64, that a lane holds. A box has eight vectors of four rows; which of them
-/// lanes read together is such that they meet in no bank.
+/// The first of the two rows, of 64, that a lane holds: such that lanes that read together meet in no bank.
+template <typename Family>
 __device__ inline int held_row(int warp, int lane) {
-  const int i = lane / 4, vector = warp % 2 * 2 + i / 4 + i / 2 % 2 * 4;
-  return warp / 2 * 32 + vector * 4 + i % 2 * 2;
+  const int i = lane / 4;
+  if constexpr (Stage<Family>::kRoundsA) {
+    return warp * 16 + i * 2;
+  } else {
+    // A box has eight vectors of four rows.
+    const int vector = warp % 2 * 2 + i / 4 + i / 2 % 2 * 4;
+    return warp / 2 * 32 + vector * 4 + i % 2 * 2;
+  }
 }
 
+constexpr int kHeldProducts = kRowBytes / kMultiplyBytes;
+
 /// What a stage has of 64 rows, for one product after the other.
+template <typename Family>
 struct HeldRows {
-  static constexpr int kProducts = kRowBytes / kMultiplyBytes;
-  uint32_t x[kProducts][4];
+  uint32_t x[kHeldProducts][4];
 
   __device__ void load(const unsigned char* a) {
-    const int lane = threadIdx.x % kWarp, row = held_row(threadIdx.x % kWarpgroup / kWarp, lane);
-    const int first = lane % 4, vector = row % 32 / 4;
-    const unsigned char* const box = a + row / 32 * (kDepthOf<float> * kRowBytes) + first * kRowBytes + row % 4 * 4;
-    each_pair([&](int inner, uint32_t& low, uint32_t& high) {
-      const uint2 two = *reinterpret_cast<const uint2*>(box + inner * kRowBytes + (vector ^ first ^ inner % 8) * 16);
-      low = two.x;
-      high = two.y;
+    const int lane = threadIdx.x % kWarp, row = held_row<Family>(threadIdx.x % kWarpgroup / kWarp, lane);
+    each([&](int inner, uint32_t& low, uint32_t& high) {
+      if constexpr (!Stage<Family>::kRoundsA) {
+        const float2 two = rows(a, row, inner);
+        low = __float_as_uint(two.x);
+        high = __float_as_uint(two.y);
+      } else if constexpr (Family::kAMnMajor) {
+        const float2 even = rows(a, row, inner), odd = rows(a, row, inner + 1);
+        low = to_bfloat16(even.x, odd.x);
+        high = to_bfloat16(even.y, odd.y);
+      } else {
+        const float2 first = inners(a, row, inner), second = inners(a, row + 1, inner);
+        low = to_bfloat16(first.x, first.y);
+        high = to_bfloat16(second.x, second.y);
+      }
     });
   }
   /// Sets what is not in [begin, end) along the inner size to zero.
   __device__ void clear_outside(int begin, int end) {
-    each_pair([&](int inner, uint32_t& low, uint32_t& high) {
-      const int place = inner + threadIdx.x % 4;
-      if (place < begin || place >= end) low = high = 0;
+    each([&](int inner, uint32_t& low, uint32_t& high) {
+      uint32_t kept = inner >= begin && inner < end ? ~0u : 0;
+      if constexpr (Stage<Family>::kRoundsA) {
+        // Two places.
+        kept = (inner >= begin && inner < end ? 0xffffu : 0) | (inner + 1 >= begin && inner + 1 < end ? ~0xffffu : 0);
+      }
+      low &= kept;
+      high &= kept;
     });
   }
 
  private:
-  /// The two rows at every fourth place of the inner size.
+  /// The two rows at the lane's places of the inner size, of bfloat16 two each.
   template <typename F>
-  __device__ void each_pair(F f) {
+  __device__ void each(F f) {
+    constexpr int kPlaces = Stage<Family>::kDepth / (2 * kHeldProducts), kPlace = kPlaces / 4;
+    const int first = threadIdx.x % 4 * kPlace;
 #pragma unroll
-    for (int i = 0; i < kProducts; i++) {
-      f(i * 8, x[i][0], x[i][1]);
-      f(i * 8 + 4, x[i][2], x[i][3]);
+    for (int i = 0; i < kHeldProducts; i++) {
+      f(i * 2 * kPlaces + first, x[i][0], x[i][1]);
+      f((i * 2 + 1) * kPlaces + first, x[i][2], x[i][3]);
     }
+  }
+  /// Two rows of four bytes at a place, MN-major.
+  __device__ static float2 rows(const unsigned char* a, int row, int inner) {
+    const unsigned char* const line = a + row / 32 * (Stage<Family>::kDepth * kRowBytes) + inner * kRowBytes;
+    return *reinterpret_cast<const float2*>(line + (row % 32 / 4 ^ inner % 8) * 16 + row % 4 * 4);
+  }
+  /// Two places of a row, K-major.
+  __device__ static float2 inners(const unsigned char* a, int row, int inner) {
+    const unsigned char* const line = a + inner / 32 * (64 * kRowBytes) + row * kRowBytes;
+    return *reinterpret_cast<const float2*>(line + (inner % 32 / 4 ^ row % 8) * 16 + inner % 4 * 4);
   }
 };
 
@@ -216,15 +269,34 @@ __device__ inline void clear_outside(unsigned char* rows, int count, int begin, 
   }
 }
 
+/// Sets what is not in [begin, end) along the inner size to zero; all threads of a warpgroup call it.
+template <typename Family>
+__device__ inline void clear_b_outside(unsigned char* b, int begin, int end) {
+  if constexpr (Family::kBMnMajor) {
+    // Boxes begin where the rows do.
+    for (int i = 0; i < kTileColumns / 64; i++) zero_rows(b + i * kBoxBytes, end);
+  } else {
+    clear_outside(b, kTileColumns, begin, end);
+  }
+}
+
+/// Where what the i-th product of a stage takes begins: so many bytes of a row, or rows of so many elements.
+template <typename Element>
+__device__ constexpr int product_offset(bool mn_major, int i) {
+  return i * (mn_major ? kMultiplyBytes / static_cast<int>(sizeof(Element)) * kRowBytes : kMultiplyBytes);
+}
+
 /// The ring, as half of the warps that multiply see it.
+template <typename Family>
 struct Stages {
+  using S = Stage<Family>;
   unsigned char* memory;
   uint64_t *full, *empty;
   int half;
-  Ring ring;
+  Ring<S::kCount> ring;
 
-  __device__ unsigned char* a() const { return memory + ring.stage * kStageBytes + half * kBoxBytes; }
-  __device__ unsigned char* b() const { return memory + ring.stage * kStageBytes + kABytes; }
+  __device__ unsigned char* a() const { return memory + ring.stage * S::kBytes + half * S::kHalfABytes; }
+  __device__ unsigned char* b() const { return memory + ring.stage * S::kBytes + S::kABytes; }
   __device__ void wait() const { megablocks::wait(&full[ring.stage], ring.parity); }
   /// All blocks of the cluster may load into it again.
   __device__ void release(int stage) const {
@@ -234,28 +306,31 @@ struct Stages {
 };
 
 /// Multiplies half a tile, of whose columns `columns` are computed, with a in registers.
-template <int columns>
-__device__ void multiply_held_rows(Stages& stages, const Work& work, float (&sums)[128]) {
-  HeldRows even, odd;
-  const auto multiply = [&](HeldRows& held, HeldRows& next, int step) {
-    const int begin = step == 0 ? work.head : 0, end = step == work.steps - 1 ? work.tail : kDepthOf<float>;
+template <typename Family, int columns>
+__device__ void multiply_held_rows(Stages<Family>& stages, const Work& work, float (&sums)[128]) {
+  using Element = typename Family::Element;
+  constexpr int kDepth = Stage<Family>::kDepth;
+  HeldRows<Family> even, odd;
+  const auto multiply = [&](HeldRows<Family>& held, HeldRows<Family>& next, int step) {
+    const int begin = step == 0 ? work.head : 0, end = step == work.steps - 1 ? work.tail : kDepth;
     unsigned char* const b = stages.b();
-    if (begin > 0 || end < kDepthOf<float>) {
+    if (begin > 0 || end < kDepth) {
       held.clear_outside(begin, end);
-      clear_outside(b, kTileColumns, begin, end);
+      clear_b_outside<Family>(b, begin, end);
       fence_shared_for_wgmma();
       wait_for_warpgroup(1 + stages.half);
     }
     fence_wgmma();
 #pragma unroll
-    for (int i = 0; i < HeldRows::kProducts; i++) {
-      multiply_held<columns>(
-          sums, held.x[i], operand_descriptor(b + i * kMultiplyBytes, kBoxBytes), step > 0 || i > 0);
+    for (int i = 0; i < kHeldProducts; i++) {
+      multiply_held<Element, columns, Family::kBMnMajor>(
+          sums, held.x[i], operand_descriptor(b + product_offset<Element>(Family::kBMnMajor, i), kBoxBytes),
+          step > 0 || i > 0);
     }
     commit_wgmma();
     // Meanwhile the next rows; the last time again what is there, so that nothing branches.
     const int stage = stages.ring.stage;
-    Ring following = stages.ring;
+    auto following = stages.ring;
     following.advance();
     if (step + 1 < work.steps) stages.ring = following;
     stages.wait();
@@ -277,7 +352,7 @@ __device__ void multiply_held_rows(Stages& stages, const Work& work, float (&sum
 
 /// Multiplies half a tile.
 template <typename Family>
-__device__ void multiply_rows(Stages& stages, const Work& work, float (&sums)[128]) {
+__device__ void multiply_rows(Stages<Family>& stages, const Work& work, float (&sums)[128]) {
   using Element = typename Family::Element;
   constexpr bool a_mn_major = Family::kAMnMajor, b_mn_major = Family::kBMnMajor;
   int previous = -1;
@@ -287,20 +362,16 @@ __device__ void multiply_rows(Stages& stages, const Work& work, float (&sums)[12
     if (a_mn_major && b_mn_major && step == work.steps - 1 && work.tail < kDepthOf<Element>) {
       // The rows beyond are the next group's.
       zero_rows(a, work.tail);
-      for (int i = 0; i < kTileColumns / 64; i++) zero_rows(b + i * kBoxBytes, work.tail);
+      clear_b_outside<Family>(b, 0, work.tail);
       fence_shared_for_wgmma();
       wait_for_warpgroup(1 + stages.half);
     }
     fence_wgmma();
 #pragma unroll
     for (int i = 0; i < kRowBytes / kMultiplyBytes; i++) {
-      // Further along the inner size: so many bytes of a row, or rows of so many elements.
-      constexpr int kMnMajorBytes = kMultiplyBytes / sizeof(Element) * kRowBytes;
-      const int a_offset = i * (a_mn_major ? kMnMajorBytes : kMultiplyBytes);
-      const int b_offset = i * (b_mn_major ? kMnMajorBytes : kMultiplyBytes);
       multiply_64x256<Element, a_mn_major, b_mn_major>(
-          sums, operand_descriptor(a + a_offset, kBoxBytes), operand_descriptor(b + b_offset, kBoxBytes),
-          step > 0 || i > 0);
+          sums, operand_descriptor(a + product_offset<Element>(a_mn_major, i), kBoxBytes),
+          operand_descriptor(b + product_offset<Element>(b_mn_major, i), kBoxBytes), step > 0 || i > 0);
     }
     commit_wgmma();
     // The stage before has been read when only this one is still multiplied.
@@ -319,7 +390,8 @@ __device__ void store_rows(const Family& family, const Work& work, int half, con
   const int warp = threadIdx.x % kWarpgroup / kWarp, lane = threadIdx.x % kWarp;
 #pragma unroll
   for (int part = 0; part < 2; part++) {
-    const int row = half * 64 + (kAInRegisters<Family> ? held_row(warp, lane) + part : warp * 16 + part * 8 + lane / 4);
+    const int row =
+        half * 64 + (kAInRegisters<Family> ? held_row<Family>(warp, lane) + part : warp * 16 + part * 8 + lane / 4);
     const bool exists = row < work.rows;
     const bool odd = lane % 2 != 0;
     const auto column_of = [&](int j) { return j * 16 + odd * 8 + lane % 4 / 2 * 4; };
@@ -347,7 +419,7 @@ __device__ void store_transposed(
     const Family& family, const Work& work, int half, const float (&sums)[128], unsigned char* shared) {
   const int thread = threadIdx.x % kWarpgroup, lane = thread % kWarp;
   const bool odd = lane / 4 % 2 != 0;
-  const int row = held_row(thread / kWarp, lane) - odd * 2;
+  const int row = held_row<Family>(thread / kWarp, lane) - odd * 2;
   // Vectors of four rows of a column, the eight columns' that a quarter of a warp has in different banks.
   const auto vector = [&](int column, int i) {
     return reinterpret_cast<float4*>(shared + column * kTransposedBytes) + (i ^ column % 8);
@@ -381,29 +453,35 @@ __device__ void store_transposed(
   }
 }
 
-/// Loads `count` times 64 along the outer size from a place on: K-major, one box; else boxes as wide as a row.
-template <typename Element, bool mn_major, int count>
+/// The height of a box of an operand that loads `count` times 64 along its outer size.
+__host__ __device__ constexpr int box_height(int depth, bool mn_major, int count) {
+  return mn_major ? depth : count * 64;
+}
+
+/// Loads `count` times 64 along the outer size by `depth` from a place on, in boxes as wide as a row.
+template <typename Element, int depth, bool mn_major, int count>
 __device__ void load_boxes(
     unsigned char* to, const CUtensorMap* map, uint64_t* barrier, const Place& p, uint16_t mask) {
   const int inner = static_cast<int>(p.inner), outer = static_cast<int>(p.outer);
-  constexpr int kWidth = kDepthOf<Element>;
+  constexpr int kWidth = kDepthOf<Element>, kHeight = box_height(depth, mn_major, count);
 #pragma unroll
-  for (int i = 0; i < (mn_major ? count * 64 / kWidth : 1); i++) {
-    const int x = mn_major ? outer + i * kWidth : inner, y = mn_major ? inner : outer;
+  for (int i = 0; i < (mn_major ? count * 64 : depth) / kWidth; i++) {
+    const int x = (mn_major ? outer : inner) + i * kWidth, y = mn_major ? inner : outer;
     if (mask == 0) {
-      load_box(to + i * kWidth * kRowBytes, map, barrier, x, y, p.matrix);
+      load_box(to + i * kHeight * kRowBytes, map, barrier, x, y, p.matrix);
     } else {
-      load_box_to_cluster(to + i * kWidth * kRowBytes, map, barrier, x, y, p.matrix, mask);
+      load_box_to_cluster(to + i * kHeight * kRowBytes, map, barrier, x, y, p.matrix, mask);
     }
   }
 }
 
-/// Family: what a launch is made of. It has Element, the type of the operands (float is multiplied in TF32);
-/// kAMnMajor, kBMnMajor, kShare; kTransposed, whether a tile's rows are columns of the result, for which it
-/// stores vectors of four rows itself; a type Schedule made of the family, the cluster's index, their number and
-/// the block's rank, that gives one Work after the other; the places of a step, asked for one after the other; the line of the result that
-/// receives a row in vectors of four, the j-th at a column, and may load what belongs to them before; and what
-/// is left to do for all blocks when the tiles are done. `aside` is converted meanwhile.
+/// Family: what a launch is made of. It has Element, what is multiplied (float in TF32), and AElement, what a is in
+/// memory: that, or float to be rounded to bfloat16; kAMnMajor, kBMnMajor, kShare; kTransposed, whether a tile's rows
+/// are columns of the result, for which it stores vectors of four rows itself; a type Schedule made of the family, the
+/// cluster's index, their number and the block's rank, that gives one Work after the other; the places of a step,
+/// asked for one after the other; the line of the result that receives a row in vectors of four, the j-th at a column,
+/// and may load what belongs to them before; and what is left to do for all blocks when the tiles are done. `aside` is
+/// converted meanwhile.
 template <typename Family>
 __global__ void __launch_bounds__(kThreads, 1)
     hopper_product_kernel(const __grid_constant__ CUtensorMap a_map,
@@ -412,17 +490,17 @@ __global__ void __launch_bounds__(kThreads, 1)
                           const __grid_constant__ Strip aside) {
 // Other GPUs never launch it, and the host must see that it uses what is above.
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL) || !defined(__CUDA_ARCH__)
-  using Element = typename Family::Element;
+  using S = Stage<Family>;
   constexpr bool a_mn_major = Family::kAMnMajor, b_mn_major = Family::kBMnMajor;
   extern __shared__ unsigned char memory[];
   unsigned char* const stages = memory + (1024 - shared_address(memory) % 1024) % 1024;
-  unsigned char* const transposed = stages + kStages * kStageBytes;
+  unsigned char* const transposed = stages + kStagesBytes;
   uint64_t* const full = reinterpret_cast<uint64_t*>(transposed + 2 * kTransposedColumns * kTransposedBytes);
-  uint64_t* const empty = full + kStages;
-  int* const taken = reinterpret_cast<int*>(empty + kStages);
+  uint64_t* const empty = full + kMaxStages;
+  int* const taken = reinterpret_cast<int*>(empty + kMaxStages);
   if (threadIdx.x == 0) {
     *taken = 0;
-    for (int i = 0; i < kStages; i++) {
+    for (int i = 0; i < S::kCount; i++) {
       init_barrier(&full[i], 1);
       init_barrier(&empty[i], kCluster * kMultiplyingWarps);
     }
@@ -438,27 +516,27 @@ __global__ void __launch_bounds__(kThreads, 1)
   Work work;
 
   if (warpgroup == 0) {
-    give_registers<56>();
+    give_registers<S::kLoadingRegisters>();
     if (threadIdx.x == 0) {
-      Ring ring;
+      Ring<S::kCount> ring;
       while (schedule.next(work)) {
         for (int step = 0; step < work.steps; step++, ring.advance()) {
           const Places p = family.places(work, step);
           wait(&empty[ring.stage], ring.parity ^ 1);
           constexpr uint16_t kAll = (1 << kCluster) - 1;
-          unsigned char* a = stages + ring.stage * kStageBytes;
-          unsigned char* b = a + kABytes;
+          unsigned char* a = stages + ring.stage * S::kBytes;
+          unsigned char* b = a + S::kABytes;
           uint64_t* barrier = &full[ring.stage];
           // A tile of half the columns, or fewer, takes half of b.
           const bool wide = work.columns > kHalfColumns;
-          arrive_expecting(barrier, wide ? kStageBytes : kStageBytes - kBBytes / 2);
+          arrive_expecting(barrier, wide ? S::kBytes : S::kBytes - kBBytes / 2);
           const Place second{p.a.inner, p.a.outer + 64, p.a.matrix};
           const auto load_a = [&](int half, uint16_t mask) {
-            load_boxes<Element, a_mn_major, 1>(
-                a + half * kBoxBytes, &a_map, barrier, choose(half == 0, p.a, second), mask);
+            load_boxes<typename Family::AElement, S::kDepth, a_mn_major, 1>(
+                a + half * S::kHalfABytes, &a_map, barrier, choose(half == 0, p.a, second), mask);
           };
           const auto load_b = [&](int half, uint16_t mask) {
-            load_boxes<Element, b_mn_major, 2>(
+            load_boxes<typename Family::Element, S::kDepth, b_mn_major, 2>(
                 b + half * 2 * kBoxBytes, &b_map, barrier, choose(half == 0, p.b[0], p.b[1]), mask);
           };
           if (!p.shared) {
@@ -477,12 +555,12 @@ __global__ void __launch_bounds__(kThreads, 1)
           }
         }
       }
-    } else if (threadIdx.x >= kWarp) {
+    } else if (S::kConvertsAside && threadIdx.x >= kWarp) {
       aside.convert(taken);
     }
   } else {
-    take_registers<224>();
-    Stages ring{stages, full, empty, warpgroup - 1};
+    take_registers<S::kMultiplyingRegisters>();
+    Stages<Family> ring{stages, full, empty, warpgroup - 1};
     float sums[128];
     while (schedule.next(work)) {
       if (ring.half * 64 >= work.rows || work.columns <= 0) {
@@ -496,13 +574,13 @@ __global__ void __launch_bounds__(kThreads, 1)
       if constexpr (!kAInRegisters<Family>) {
         multiply_rows<Family>(ring, work, sums);
       } else if (work.columns > 192) {
-        multiply_held_rows<256>(ring, work, sums);
+        multiply_held_rows<Family, 256>(ring, work, sums);
       } else if (work.columns > 128) {
-        multiply_held_rows<192>(ring, work, sums);
+        multiply_held_rows<Family, 192>(ring, work, sums);
       } else if (work.columns > 64) {
-        multiply_held_rows<128>(ring, work, sums);
+        multiply_held_rows<Family, 128>(ring, work, sums);
       } else {
-        multiply_held_rows<64>(ring, work, sums);
+        multiply_held_rows<Family, 64>(ring, work, sums);
       }
       // No use of the sums may move before the last wait.
 #pragma unroll
@@ -519,7 +597,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       }
     }
     family.finish(schedule, threadIdx.x - kWarpgroup, 2 * kWarpgroup);
-    aside.convert(taken);
+    if constexpr (S::kConvertsAside) aside.convert(taken);
   }
   __syncwarp();
   // No block may go while another still writes into it.

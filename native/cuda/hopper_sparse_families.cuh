@@ -82,6 +82,7 @@ struct SddTiles {
 template <typename Element_, bool transpose_a, bool transpose_b, bool swapped = false>
 struct SddFamily {
   using Element = Element_;
+  using AElement = Element;
   static constexpr int kDepth = kDepthOf<Element>;
   static constexpr bool kTransposed = swapped;
   static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
@@ -179,6 +180,7 @@ struct Bands {
 template <typename Element_, bool transpose_a, bool transpose_b, bool transposed_out>
 struct DsdFamily {
   using Element = Element_;
+  using AElement = Element;
   static constexpr int kDepth = kDepthOf<Element>, kSteps = kStepsOfBlock<Element>;
   static constexpr bool kTransposed = false;
   static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
@@ -286,6 +288,7 @@ struct DsdFamily {
 template <bool transposed_out>
 struct SwappedDsdFamily {
   using Element = float;
+  using AElement = Element;
   static constexpr int kDepth = kDepthOf<Element>, kSteps = kStepsOfBlock<Element>;
   static constexpr bool kTransposed = !transposed_out;
   static constexpr bool kAMnMajor = true, kBMnMajor = false;

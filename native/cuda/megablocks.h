@@ -110,8 +110,8 @@ cudaError_t megablocks_scatter_weights_grad(
 
 // ---- Products.
 
-/// What megablocks_grouped_mat_mul needs, in bytes, where wgmma multiplies: copies of the operands in bfloat16; in
-/// TF32, with transpose_a, of the smaller one, transposed.
+/// What megablocks_grouped_mat_mul needs, in bytes, where wgmma multiplies: copies in bfloat16 of the smaller operand,
+/// or of both; in TF32, with transpose_a, of the smaller one, transposed.
 size_t megablocks_grouped_mat_mul_workspace(
     int precision, int64_t rows, int64_t k, int64_t n, int32_t num_experts, bool transpose_a,
     bool transpose_b);

@@ -188,30 +188,40 @@ __device__ inline void multiply_64x256(float (&d)[128], uint64_t a, uint64_t b, 
         : "l"(a), "l"(b), "r"(accumulate));
   }
 }
-/// d [64, columns] likewise, of TF32, with a in registers: of the warp's rows lane / 4 and, 1 and 3, eight further; of
-/// the inner size lane % 4 and, 2 and 3, four further. They must not change before the product is waited for.
-template <int columns>
+/// d [64, columns] likewise, with a in registers: of the warp's rows lane / 4 and, 1 and 3, eight further; of the inner
+/// size the lane % 4-th four bytes and, 2 and 3, 16 bytes further. They must not change before the product is waited
+/// for.
+template <typename Element, int columns, int b_is_mn_major>
 __device__ inline void multiply_held(float (&d)[128], const uint32_t (&a)[4], uint64_t b, int accumulate) {
-#define MEGABLOCKS_MULTIPLY_HELD(columns, sums, operands, a0, a1, a2, a3, b_, accumulate_) \
+  constexpr bool kIsBfloat16 = std::is_same<Element, __nv_bfloat16>::value;
+  static_assert(kIsBfloat16 || (std::is_same<Element, float>::value && !b_is_mn_major), "");
+#define MEGABLOCKS_MULTIPLY_HELD_AS(form, major, sums, operands, a0, a1, a2, a3, b_, accumulate_) \
   asm volatile( \
       "{\n" \
       ".reg .pred p;\n" \
       "setp.ne.b32 p, %" #accumulate_ ", 0;\n" \
-      "wgmma.mma_async.sync.aligned.m64n" #columns "k8.f32.tf32.tf32 {" sums "}, {%" #a0 ", %" #a1 ", %" #a2 \
-      ", %" #a3 "}, %" #b_ ", p, 1, 1;\n" \
+      "wgmma.mma_async.sync.aligned." form " {" sums "}, {%" #a0 ", %" #a1 ", %" #a2 ", %" #a3 "}, %" #b_ \
+      ", p, 1, 1" major ";\n" \
       "}\n" \
       : operands(d) \
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(accumulate))
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(accumulate), "n"(b_is_mn_major))
+#define MEGABLOCKS_MULTIPLY_HELD(columns, major, ...) \
+  if constexpr (kIsBfloat16) { \
+    MEGABLOCKS_MULTIPLY_HELD_AS("m64n" #columns "k16.f32.bf16.bf16", ", %" #major, __VA_ARGS__); \
+  } else { \
+    MEGABLOCKS_MULTIPLY_HELD_AS("m64n" #columns "k8.f32.tf32.tf32", "", __VA_ARGS__); \
+  }
   if constexpr (columns == 256) {
-    MEGABLOCKS_MULTIPLY_HELD(256, MEGABLOCKS_128_SUMS, MEGABLOCKS_128_OPERANDS, 128, 129, 130, 131, 132, 133);
+    MEGABLOCKS_MULTIPLY_HELD(256, 134, MEGABLOCKS_128_SUMS, MEGABLOCKS_128_OPERANDS, 128, 129, 130, 131, 132, 133)
   } else if constexpr (columns == 192) {
-    MEGABLOCKS_MULTIPLY_HELD(192, MEGABLOCKS_96_SUMS, MEGABLOCKS_96_OPERANDS, 96, 97, 98, 99, 100, 101);
+    MEGABLOCKS_MULTIPLY_HELD(192, 102, MEGABLOCKS_96_SUMS, MEGABLOCKS_96_OPERANDS, 96, 97, 98, 99, 100, 101)
   } else if constexpr (columns == 128) {
-    MEGABLOCKS_MULTIPLY_HELD(128, MEGABLOCKS_64_SUMS, MEGABLOCKS_64_OPERANDS, 64, 65, 66, 67, 68, 69);
+    MEGABLOCKS_MULTIPLY_HELD(128, 70, MEGABLOCKS_64_SUMS, MEGABLOCKS_64_OPERANDS, 64, 65, 66, 67, 68, 69)
   } else {
     static_assert(columns == 64, "");
-    MEGABLOCKS_MULTIPLY_HELD(64, MEGABLOCKS_32_SUMS, MEGABLOCKS_32_OPERANDS, 32, 33, 34, 35, 36, 37);
+    MEGABLOCKS_MULTIPLY_HELD(64, 38, MEGABLOCKS_32_SUMS, MEGABLOCKS_32_OPERANDS, 32, 33, 34, 35, 36, 37)
   }
+#undef MEGABLOCKS_MULTIPLY_HELD_AS
 #undef MEGABLOCKS_MULTIPLY_HELD
 }
 

@@ -278,8 +278,10 @@ def hopper():
         rows, experts = size(2000), random.choice([1, 2, 8, 33])
         k, n = vector * random.randint(1, 720 // vector), vector * random.randint(1, 720 // vector)
         if random.random() < 0.3:
-            # So large that bfloat16 is not multiplied as TF32 instead.
-            rows, n, experts = random.randint(2500, 4000), vector * random.randint(900 // vector, 1500 // vector), 1
+            # So large that both operands are converted to bfloat16 before they are multiplied.
+            experts = random.choice([1, 2])
+            rows, k = experts * random.randint(1500, 2000), vector * random.randint(904 // vector, 1000 // vector)
+            n = vector * random.randint(1504 // vector, 1600 // vector)
         ends = random_bins(rows, experts, random.random() < 0.7)
         check_grouped(precision, rows, k, n, experts, ends, hopper=True)
         wild = torch.randint(-(2**31), 2**31 - 1, (experts,), dtype=torch.int64).to(torch.int32).to(DEVICE)
