@@ -282,11 +282,11 @@ cudaError_t product(
   if (shares_b(s.rows, k, n, s.num_experts, transpose_a)) {
     const Grouped<transpose_a, transpose_b, kShareB, Output> family{e.permutation.bins, s.rows, ik, in,
                                                                    s.num_experts, output};
-    return launch(a, b, family, stream, aside);
+    return launch_by_experts(a, b, family, stream, aside);
   }
   const Grouped<transpose_a, transpose_b, kShareA, Output> family{e.permutation.bins, s.rows, ik, in,
                                                                  s.num_experts, output};
-  return launch(a, b, family, stream, aside);
+  return launch_by_experts(a, b, family, stream, aside);
 }
 
 /// Calls `f` with the activation as a constant.
@@ -352,7 +352,7 @@ cudaError_t megablocks_experts_forward(
     return product<false, true>(
         e, gathered(s, p, x, saved.x), weights_source(s, w1, saved.w1), s.hidden, s.ffn,
         ActivationOutput<decltype(activation)::value>{copies, s.ffn, saved.sums, saved.activated}, stream,
-        Strip{reinterpret_cast<const float4*>(w2), reinterpret_cast<uint2*>(saved.w2), s.weights() / 4});
+        Strip(w2, saved.w2, s.weights()));
   };
   if (cudaError_t error = with_activation(e.activation, first)) return error;
   float* const to = p.top_k > 1 ? scratch.copies : out;

@@ -59,7 +59,7 @@ template <bool transpose_a, bool transpose_b, Share share>
 cudaError_t multiply_converted(const Call& c, const GroupedOperands& x) {
   const Grouped<transpose_a, transpose_b, share, PlainOutput> family{
       c.bins, c.rows, static_cast<int>(c.k), static_cast<int>(c.n), c.num_experts, {c.out, c.n}};
-  return launch(x.a, x.b, family, c.stream);
+  return launch_by_experts(x.a, x.b, family, c.stream);
 }
 
 /// The larger operand, b if `swapped`, is the kernel's left one, which may go through registers.

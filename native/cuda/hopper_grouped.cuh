@@ -155,12 +155,16 @@ struct Grouped {
   int64_t rows;
   int k, n, num_experts;
   Output output;
+  /// A launch may be of these experts' rows alone, up to num_experts; then another one is the last.
+  int first_expert = 0;
+  bool is_last = true;
 
   class Schedule {
    public:
     __device__ Schedule(const Grouped& g, int cluster, int num_clusters, int rank)
         : g_(g), stride_(kPaired ? num_clusters * kCluster : num_clusters), rank_(rank),
           tiles_{kPaired ? cluster * kCluster + rank : cluster}, ends_{num_clusters - 1 - cluster} {
+      for (; expert_ < g_.first_expert; expert_++) begin_ = end_of_expert();
       enter();
     }
 
@@ -243,9 +247,10 @@ struct Grouped {
     /// What tiles of rows and columns cover.
     __device__ int64_t height() const { return swapped ? g_.n : result_rows(); }
     __device__ int64_t width() const { return swapped ? result_rows() : g_.n; }
+    __device__ int64_t end_of_expert() const { return min(max(int64_t{g_.bins[expert_]}, begin_), g_.rows); }
     __device__ void enter() {
       if (expert_ >= g_.num_experts) return;
-      end_ = min(max(int64_t{g_.bins[expert_]}, begin_), g_.rows);
+      end_ = end_of_expert();
       down_ = ceil_divide(static_cast<int>(height()), kTileRows * (share == kShareB && !kPaired ? kCluster : 1));
       across_ = ceil_divide(static_cast<int>(width()), kTileColumns * (share == kShareA ? kCluster : 1));
       if (kEndsApart && width() % kTileColumns > 0) {
@@ -284,7 +289,7 @@ struct Grouped {
   }
   /// Rows beyond the last bin are a product of nothing.
   __device__ void finish(const Schedule& schedule, int thread, int num_threads) const {
-    if (transpose_a) return;
+    if (transpose_a || !is_last) return;
     const int vectors = n / 4;
     for (int64_t row = schedule.end() + blockIdx.x; row < rows; row += gridDim.x) {
       auto to = output.line(row, 0, true);
@@ -292,6 +297,25 @@ struct Grouped {
     }
   }
 };
+
+/// The launch of a grouped product of operands that are to be converted. Of a matrix for each expert, most are
+/// converted while the first experts' rows are multiplied: as long as a quarter of the rows takes.
+template <typename Family>
+cudaError_t launch_by_experts(
+    const OperandSource& a, const OperandSource& b, const Family& family, cudaStream_t stream,
+    const Strip& aside = {}) {
+  if (b.from == nullptr || b.depth == 1) return launch(a, b, family, stream, aside);
+  const int count = ceil_divide(family.num_experts, 4);
+  OperandSource before = b;
+  before.depth = count;
+  if (cudaError_t e = convert(a, before, stream)) return e;
+  Family first = family, others = family;
+  first.num_experts = others.first_expert = count;
+  first.is_last = false;
+  const Strip rest(b.from + before.size(), b.half + before.size(), b.size() - before.size());
+  if (cudaError_t e = launch(converted(a), converted(b), first, stream, rest)) return e;
+  return launch(converted(a), converted(b), others, stream, aside);
+}
 
 /// A matrix in float32 of n columns.
 struct PlainOutput {

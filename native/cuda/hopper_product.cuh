@@ -86,6 +86,10 @@ struct Strip {
   uint2* to = nullptr;
   int64_t vectors = 0;
 
+  Strip() = default;
+  Strip(const float* x, __nv_bfloat16* half, int64_t size)
+      : from(reinterpret_cast<const float4*>(x)), to(reinterpret_cast<uint2*>(half)), vectors(size / 4) {}
+
   /// Converts the block's share, each part with the next warp that asks: `taken` counts those that are taken.
   __device__ void convert(int* taken) const {
     for (;;) {
