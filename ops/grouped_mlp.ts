@@ -20,6 +20,9 @@ import {
   type ExpertsDownGradInputs,
   ExpertsUp,
   type ExpertsUpInputs,
+  GroupedMlp,
+  GroupedMlpGrad,
+  type GroupedMlpInputs,
   PermutedMatMul,
   type PermutedMatMulAttrs,
   type PermutedMatMulInputs,
@@ -57,9 +60,10 @@ export interface GroupedMlpRouting {
  * `act(x w1') w2`, or with v1 `(act(x w1') * (x v1')) w2`, and come back weighted and summed.
  *
  * It is `scatter(groupedMatMul(activation(groupedMatMul(gather(x), w1)), w2))`, and computes just that
- * on a backend without kernels of its own for it, and where H or F are no multiples of 4. Where it has
- * them, no permuted copy is made, and what is kept for the backward pass is x, the weights, the routing
- * and one pre-activation (two of a glu). Differentiable in x, the weights and `expertWeights`.
+ * on a backend without kernels of its own for it: webgpu has them where H and F are multiples of 4, and
+ * tensorflow where there is no v1. There no permuted copy is made, and what is kept for the backward pass
+ * is x, the weights, the routing and one pre-activation (two of a glu); on an NVIDIA GPU instead, what its
+ * precision needs. Differentiable in x, the weights and `expertWeights`.
  *
  * @param x The tokens, [T, H], float32.
  * @param weights w1, v1 and w2, each [E, F, H], float32.
@@ -80,13 +84,30 @@ export function groupedMlp(
   {activation = 'gelu_new', precision}: {activation?: ActivationName; precision?: Precision} = {},
 ): Tensor2D {
   checkArguments(x, weights, expertWeights, routing, activation);
-  return x.size > 0 && hasFusedMlp(weights.w1)
-    ? fused(x, weights, expertWeights, routing, activation, precision)
-    : tidy(() => unfused(x, weights, expertWeights, routing, activation, precision));
+  const compute =
+    x.size === 0
+      ? unfused
+      : hasWholeMlp(weights)
+        ? whole
+        : hasFusedProducts(weights)
+          ? fused
+          : unfused;
+  return compute(x, weights, expertWeights, routing, activation, precision);
 }
 
-/** Whether `groupedMlp` computes with these matrices, [E, F, H], without making a permuted copy. */
-export function hasFusedMlp({shape: [, ffnHiddenSize, hiddenSize]}: Tensor3D): boolean {
+/** Whether `groupedMlp` keeps no more than the pre-activations for the backward pass of these matrices. */
+export function hasFusedMlp(weights: GroupedMlpWeights): boolean {
+  return hasWholeMlp(weights) || hasFusedProducts(weights);
+}
+
+/** Whether the backend computes it as one kernel. */
+function hasWholeMlp({v1}: GroupedMlpWeights): boolean {
+  return v1 == null && hasKernels(GroupedMlp, GroupedMlpGrad);
+}
+
+/** Whether the backend's products permute and activate rows themselves. */
+function hasFusedProducts({w1}: GroupedMlpWeights): boolean {
+  const [, ffnHiddenSize, hiddenSize] = w1.shape;
   return (
     hiddenSize % 4 === 0 &&
     ffnHiddenSize % 4 === 0 &&
@@ -128,18 +149,32 @@ function unfused(
   activation: ActivationName,
   precision?: Precision,
 ): Tensor2D {
-  const rows = gather(x, indices, binIds, bins, topK);
-  const up = (w: Tensor3D) => groupedMatMul(rows, w, bins, {transposeB: true, precision});
-  const activated = activate(up(w1), activation) as Tensor2D;
-  const hidden = v1 == null ? activated : mul<Tensor2D>(activated, up(v1));
-  return scatter(
-    groupedMatMul(hidden, w2, bins, {precision}),
-    indices,
-    binIds,
-    expertWeights,
-    bins,
-    topK,
-  );
+  return tidy(() => {
+    const rows = gather(x, indices, binIds, bins, topK);
+    const up = (w: Tensor3D) => groupedMatMul(rows, w, bins, {transposeB: true, precision});
+    const activated = activate(up(w1), activation) as Tensor2D;
+    const hidden = v1 == null ? activated : mul<Tensor2D>(activated, up(v1));
+    const y = groupedMatMul(hidden, w2, bins, {precision});
+    return scatter(y, indices, binIds, expertWeights, bins, topK);
+  });
+}
+
+function whole(
+  x: Tensor2D,
+  {w1, w2}: GroupedMlpWeights,
+  expertWeights: Tensor1D,
+  {indices, bins, topK}: GroupedMlpRouting,
+  activation: ActivationName,
+  precision?: Precision,
+): Tensor2D {
+  return tidy(() => {
+    const [y] = runKernel<GroupedMlpInputs, ExpertsAttrs, Tensor[]>(
+      GroupedMlp,
+      {x, expertWeights, w1, w2, indices, bins},
+      {activation, topK, precision},
+    );
+    return y as Tensor2D;
+  });
 }
 
 function fused(

@@ -249,6 +249,18 @@ export type ExpertsDownGradInputs = Record<
 > &
   Partial<Record<'gate', TensorInfo>>;
 
+/**
+ * x [T, H], expertWeights [N], w1 and w2 [E, F, H], indices [N], bins [E] -> y [T, H], the experts whole, and
+ * what the gradient needs besides, of a shape that is the backend's own.
+ */
+export const GroupedMlp = 'MegaBlocksGroupedMlp';
+export const GROUPED_MLP_INPUTS = ['x', 'expertWeights', 'w1', 'w2', 'indices', 'bins'] as const;
+export type GroupedMlpInputs = Record<(typeof GROUPED_MLP_INPUTS)[number], TensorInfo>;
+
+/** dy [T, H], the inputs of GroupedMlp and what it saved -> the gradients of x, expertWeights, w1 and w2. */
+export const GroupedMlpGrad = 'MegaBlocksGroupedMlpGrad';
+export type GroupedMlpGradInputs = GroupedMlpInputs & Record<'dy' | 'saved', TensorInfo>;
+
 /** The index of a block-sparse matrix, as the kernels take it. */
 export const SPARSE_INDEX = [
   'rowIndices',

@@ -9,7 +9,7 @@ import {
   scatter,
   sort,
 } from '../src/index';
-import {ACTIVATION_NAMES, type ActivationName} from '../src/kernel_names';
+import {ACTIVATION_NAMES, type ActivationName, type Precision} from '../src/kernel_names';
 import {describeEachBackend, expectNoLeak} from './backends';
 import {expectClose} from './close';
 import {random} from './random';
@@ -36,6 +36,7 @@ const CASES: Sizes[] = [
   {name: 'one expert', T: 5, K: 1, E: 1, H: 4, F: 4, expert: () => 0},
   {name: 'one token', T: 1, K: 1, E: 3, H: 4, F: 8, expert: () => 2},
   {name: 'several tiles', T: 150, K: 1, E: 2, H: 36, F: 132, expert: (i) => Number(i < 100)},
+  {name: 'rows of one element', T: 13, K: 1, E: 2, H: 1, F: 1, expert: spread(2)},
   {name: 'sizes that are no multiples of 4', T: 11, K: 2, E: 3, H: 6, F: 7, expert: spread(3)},
 ];
 
@@ -63,9 +64,9 @@ function problem({T, K, E, H, F, expert}: Sizes, isGlu: boolean) {
 type Routing = ReturnType<typeof problem>['routing'];
 type Inputs = [tf.Tensor2D, tf.Tensor1D, tf.Tensor3D, tf.Tensor3D, tf.Tensor3D?];
 
-const whole = (activation: ActivationName, routing: Routing) =>
+const whole = (activation: ActivationName, routing: Routing, precision?: Precision) =>
   ((...[x, weights, w1, w2, v1]: Inputs) =>
-    groupedMlp(x, {w1, v1, w2}, weights, routing, {activation})) as (
+    groupedMlp(x, {w1, v1, w2}, weights, routing, {activation, precision})) as (
     ...xs: tf.Tensor[]
   ) => tf.Tensor;
 
@@ -103,6 +104,23 @@ describeEachBackend('groupedMlp', () => {
       const wanted = tf.valueAndGrads(inParts(activation, routing))(inputs, dy);
       expectClose(got.value, wanted.value);
       got.grads.forEach((grad, i) => expectClose(grad, wanted.grads[i]));
+    });
+  });
+
+  // As bfloat16 and half precision round, where the backend has them; by sizes that matrix units take.
+  test.each([
+    {T: 200, K: 1, E: 3, H: 64, F: 256, expert: spread(3)},
+    {T: 75, K: 2, E: 6, H: 136, F: 72, expert: (i: number) => (i % 4) + 1},
+  ])('in half precision, $T tokens', (sizes) => {
+    tf.tidy(() => {
+      const {routing, dy, inputs} = problem({name: '', ...sizes}, false);
+      const got = tf.valueAndGrads(whole('gelu_new', routing, 'float16'))(inputs, dy);
+      const wanted = tf.valueAndGrads(inParts('gelu_new', routing))(inputs, dy);
+      expectClose(got.value, wanted.value, {tolerance: 0.02, name: 'y'});
+      ['x', 'expertWeights', 'w1', 'w2'].forEach((name, i) => {
+        const options = {tolerance: 0.02, name: `the gradient of ${name}`};
+        expectClose(got.grads[i], wanted.grads[i], options);
+      });
     });
   });
 

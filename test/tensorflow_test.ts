@@ -6,6 +6,7 @@ import * as megablocks from '../src/index';
 import {
   CausalAttention,
   GroupedMatMul,
+  GroupedMlp,
   Gather,
   LayerNorm,
   Sdd,
@@ -37,11 +38,13 @@ describeEachBackend(
         type: backend.binding[types[typeof value as keyof typeof types]],
         value,
       }));
-      return backend.executeMultipleOutputs(name, list, inputs, name === Sort ? 2 : 1);
+      const numOutputs = [Sort, GroupedMlp].includes(name) ? 2 : 1;
+      return backend.executeMultipleOutputs(name, list, inputs, numOutputs);
     }
 
     const plain = {transposeA: false, transposeB: false};
     const sparse = {...plain, sparseRows: 4, sparseColumns: 4, blockSize: 2};
+    const experts = {activation: 'gelu', topK: 1};
     test.each<[string, string, () => tf.Tensor[], Record<string, unknown>, RegExp]>([
       [
         'a rank',
@@ -96,6 +99,20 @@ describeEachBackend(
         /qkv must have a last axis of a multiple of 3 numHeads/,
       ],
       [
+        'a matrix of the experts',
+        GroupedMlp,
+        () => [float(4, 3), float(4), float(2, 5, 3), float(2, 3, 5), int(0, 1, 2, 3), int(2, 4)],
+        experts,
+        /w2 must have shape \[2,5,3\], got \[2,3,5\]/,
+      ],
+      [
+        'a count of copies',
+        GroupedMlp,
+        () => [float(1, 3), float(3), float(1, 5, 3), float(1, 5, 3), int(0, 1, 2), int(3)],
+        {...experts, topK: 2},
+        /indices must have a multiple of topK elements, 2, got 3/,
+      ],
+      [
         'a size of blocks',
         Sdd,
         () => [float(4, 3), float(3, 4), int(0), int(0)],
@@ -136,6 +153,9 @@ describeEachBackend(
           }
           execute(GroupedMatMul, [x, tf.ones([4, 3, 5]), wild(4)], plain);
           execute(GroupedMatMul, [x, x, wild(4)], {...plain, transposeA: true});
+          const matrices = tf.ones([4, 5, 3]);
+          const copies = int(3, 1, 0, 5, 2, 4);
+          execute(GroupedMlp, [x, tf.ones([6]), matrices, matrices, copies, wild(4)], experts);
           execute(Sdd, [tf.ones([4, 3]), tf.ones([3, 4]), wild(5), wild(5)], sparse);
           const {name, inputs, attrs} = [
             {name: 'MegaBlocksEmbedding', inputs: [x, wild(9)], attrs: {}},

@@ -51,7 +51,7 @@ export function groupedExperts(
 ): Tensor2D {
   const {activationKernel, memoryOptimized, precision} = options;
   const matrices = weights as GroupedMlpWeights;
-  if (activationKernel != null && (!memoryOptimized || hasFusedMlp(matrices.w1))) {
+  if (activationKernel != null && (!memoryOptimized || hasFusedMlp(matrices))) {
     const routing = {indices, binIds, bins, topK};
     return groupedMlp(x, matrices, expertWeights, routing, {
       activation: activationKernel,

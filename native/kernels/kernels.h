@@ -13,6 +13,7 @@ std::vector<KernelEntry> attention_kernels();
 std::vector<KernelEntry> cross_entropy_kernels();
 std::vector<KernelEntry> embedding_kernels();
 std::vector<KernelEntry> grouped_mat_mul_kernels();
+std::vector<KernelEntry> grouped_mlp_kernels();
 std::vector<KernelEntry> layer_norm_kernels();
 std::vector<KernelEntry> permutation_kernels();
 std::vector<KernelEntry> routing_kernels();
@@ -21,6 +22,7 @@ std::vector<KernelEntry> sparse_topology_kernels();
 std::vector<KernelEntry> top_k_kernels();
 
 #ifdef MEGABLOCKS_CUDA
+std::vector<KernelEntry> cuda_grouped_mlp_kernels();
 std::vector<KernelEntry> cuda_permutation_kernels();
 std::vector<KernelEntry> cuda_products_kernels();
 std::vector<KernelEntry> cuda_routing_kernels();

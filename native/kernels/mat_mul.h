@@ -10,6 +10,8 @@ namespace megablocks {
 struct Operand {
   const float* data;
   int64_t row_stride, column_stride;
+  /// Of a matrix that lies row by row: where each row lies, or null where each is in its place.
+  const int32_t* places = nullptr;
 };
 
 /// One product a b; a [m, k], b [k, n].
@@ -24,6 +26,8 @@ struct Product {
   float* c;
   int64_t c_stride;
   int64_t first_term, num_terms;
+  /// As those of an operand.
+  const int32_t* places = nullptr;
 };
 
 /// Computes all products, whose results must not overlap, on all threads.
@@ -34,8 +38,8 @@ void multiply_here(
     int64_t m, int64_t n, const Term& term, float* c, int64_t c_stride, bool accumulate);
 
 /// The operand op(x) of x [rows, columns], row by row in memory.
-inline Operand operand(const float* x, int64_t columns, bool transpose) {
-  return transpose ? Operand{x, 1, columns} : Operand{x, columns, 1};
+inline Operand operand(const float* x, int64_t columns, bool transpose, const int32_t* places = nullptr) {
+  return transpose ? Operand{x, 1, columns} : Operand{x, columns, 1, places};
 }
 
 }  // namespace megablocks

@@ -24,13 +24,13 @@ void register_family(const char* device, const std::vector<KernelEntry>& family)
 void register_kernels() {
   for (const auto& family :
        {activation_kernels, adamw_kernels, attention_kernels, cross_entropy_kernels, embedding_kernels,
-        grouped_mat_mul_kernels, layer_norm_kernels, permutation_kernels, routing_kernels,
-        sparse_products_kernels, sparse_topology_kernels, top_k_kernels}) {
+        grouped_mat_mul_kernels, grouped_mlp_kernels, layer_norm_kernels, permutation_kernels,
+        routing_kernels, sparse_products_kernels, sparse_topology_kernels, top_k_kernels}) {
     register_family("CPU", family());
   }
 #ifdef MEGABLOCKS_CUDA
-  for (const auto& family : {cuda_permutation_kernels, cuda_products_kernels, cuda_routing_kernels,
-                             cuda_training_kernels}) {
+  for (const auto& family : {cuda_grouped_mlp_kernels, cuda_permutation_kernels, cuda_products_kernels,
+                             cuda_routing_kernels, cuda_training_kernels}) {
     register_family("GPU", family());
   }
 #endif

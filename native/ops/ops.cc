@@ -43,6 +43,7 @@ const std::vector<const char*> kSparseSize = {"sparseRows: int", "sparseColumns:
 const std::vector<const char*> kSparseProduct = {"sparseRows: int", "sparseColumns: int",
                                                  "blockSize: int", "transposeA: bool",
                                                  "transposeB: bool", kPrecision};
+const std::vector<const char*> kExperts = {"activation: string", "topK: int", kPrecision};
 
 std::vector<OpDefinition> definitions() {
   return {
@@ -90,6 +91,15 @@ std::vector<OpDefinition> definitions() {
        {"a: float", "values: float", "row_indices: int32", "column_indices: int32", "offsets: int32",
         "column_indices_t: int32", "offsets_t: int32", "block_offsets_t: int32"},
        {"product: float"}, kSparseProduct, unknown_shape},
+
+      // The experts whole. What is saved is the device's own.
+      {"GroupedMlp",
+       {"x: float", "expert_weights: float", "w1: float", "w2: float", "indices: int32", "bins: int32"},
+       {"y: float", "saved: float"}, kExperts, unknown_shape},
+      {"GroupedMlpGrad",
+       {"dy: float", "x: float", "expert_weights: float", "w1: float", "w2: float", "indices: int32",
+        "bins: int32", "saved: float"},
+       {"dx: float", "dexpert_weights: float", "dw1: float", "dw2: float"}, kExperts, unknown_shape},
 
       // The index of a block-sparse matrix.
       {"Topology", {"padded_bins: int32"}, {"column_indices: int32"},

@@ -37,13 +37,15 @@ struct Simd {
 
   /// The rows and columns of the tile that the product computes in registers.
   int64_t tile_rows, tile_columns;
-  /// Packs op(a) [rows, k], rows <= tile_rows, as k columns of tile_rows. May write one vector beyond.
+  /// Packs op(a) [rows, k], rows <= tile_rows, as k columns of tile_rows. May write one vector beyond. `places`,
+  /// here and in pack_b: where each row lies that is not in its place, of matrices that lie row by row; or null.
   void (*pack_a)(
-      int64_t rows, int64_t k, const float* a, int64_t row_stride, int64_t column_stride, float* out);
+      int64_t rows, int64_t k, const float* a, int64_t row_stride, int64_t column_stride,
+      const int32_t* places, float* out);
   /// Packs op(b) [k, columns], columns <= tile_columns, as k rows of tile_columns, the rest zero.
   void (*pack_b)(
       int64_t k, int64_t columns, const float* b, int64_t row_stride, int64_t column_stride,
-      float* out);
+      const int32_t* places, float* out);
   /// c [rows, columns] = a b (+ c) of one packed panel each; fetches k lines, where there is a Prefetch.
   void (*multiply_tile)(
       int64_t rows, int64_t columns, int64_t k, const float* a, const float* b, float* c,
@@ -59,6 +61,9 @@ struct Simd {
   void (*activation)(Activation, int64_t size, const float* x, float* out);
   /// out = f'(x) dy.
   void (*activation_grad)(Activation, int64_t size, const float* x, const float* dy, float* out);
+  /// dx = factor f'(x) dy, y = factor f(x), and the sum of f(x) dy; `dx` may be dy.
+  float (*scaled_activation_grad)(
+      Activation, int64_t size, const float* x, const float* dy, float factor, float* dx, float* y);
 
   /// The largest; NaN where there is one.
   float (*max)(int64_t size, const float* x);

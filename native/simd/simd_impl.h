@@ -81,6 +81,11 @@ inline void store_some(float* x, Vec v, int64_t count) {
 
 // ---- Products.
 
+/// Where a row lies: at its place, where there are places.
+inline int64_t place_of(int64_t row, const int32_t* places) {
+  return places == nullptr ? row : places[row];
+}
+
 /// Which lanes of two vectors an exchange takes, for one of its two results.
 template <int distance, bool upper>
 constexpr IntVec exchange_mask() {
@@ -108,30 +113,33 @@ inline __attribute__((always_inline)) void transpose(Vec (&rows)[kLanes]) {
   }
 }
 
-/// out[l * out_stride + i] = x[i * stride + l] for `count` (<= kLanes) rows i and `size` columns l. Lanes
+/// out[l * out_stride + i] = x_i[l] for the first `count` (<= kLanes) of some rows and `size` columns l. Lanes
 /// beyond `count` are written as zero.
 inline void pack_transposed(
-    int64_t count, int64_t size, const float* x, int64_t stride, float* out, int64_t out_stride) {
+    int64_t count, int64_t size, const float* const (&x)[kLanes], float* out, int64_t out_stride) {
   int64_t l = 0;
   for (; l + kLanes <= size; l += kLanes) {
     Vec rows[kLanes];
-    for (int i = 0; i < kLanes; i++) rows[i] = i < count ? load(x + i * stride + l) : Vec{};
+    for (int i = 0; i < kLanes; i++) rows[i] = i < count ? load(x[i] + l) : Vec{};
     transpose(rows);
     for (int i = 0; i < kLanes; i++) store(out + (l + i) * out_stride, rows[i]);
   }
   for (; l < size; l++) {
     Vec row{};
-    for (int64_t i = 0; i < count; i++) row[i] = x[i * stride + l];
+    for (int64_t i = 0; i < count; i++) row[i] = x[i][l];
     store(out + l * out_stride, row);
   }
 }
 
 void pack_a(
-    int64_t rows, int64_t k, const float* a, int64_t row_stride, int64_t column_stride, float* out) {
+    int64_t rows, int64_t k, const float* a, int64_t row_stride, int64_t column_stride,
+    const int32_t* places, float* out) {
   static_assert(kTileRows <= kLanes, "a column of the tile is at most one vector");
-  if (row_stride != 1) {
+  if (row_stride != 1 || places != nullptr) {
+    const float* from[kLanes];
+    for (int64_t i = 0; i < rows; i++) from[i] = a + place_of(i, places) * row_stride;
     // Columns are stored in ascending order: what a vector writes too much is written over.
-    pack_transposed(rows, k, a, row_stride, out, kTileRows);
+    pack_transposed(rows, k, from, out, kTileRows);
   } else if (rows == kTileRows) {
     for (int64_t l = 0; l < k; l++) {
       std::memcpy(out + l * kTileRows, a + l * column_stride, kTileRows * sizeof(float));
@@ -145,19 +153,24 @@ void pack_a(
 
 void pack_b(
     int64_t k, int64_t columns, const float* b, int64_t row_stride, int64_t column_stride,
-    float* out) {
+    const int32_t* places, float* out) {
   for (int vector = 0; vector < kTileVectors; vector++) {
     const int64_t begin = vector * kLanes;
     const int64_t rest = columns - begin;
     const int64_t count = rest < 0 ? 0 : rest < kLanes ? rest : kLanes;
     float* to = out + begin;
     if (column_stride != 1) {
-      pack_transposed(count, k, b + begin * column_stride, column_stride, to, kTileColumns);
+      const float* from[kLanes];
+      for (int64_t i = 0; i < count; i++) from[i] = b + (begin + i) * column_stride;
+      pack_transposed(count, k, from, to, kTileColumns);
     } else if (count == kLanes) {
-      for (int64_t l = 0; l < k; l++) store(to + l * kTileColumns, load(b + l * row_stride + begin));
+      for (int64_t l = 0; l < k; l++) {
+        store(to + l * kTileColumns, load(b + place_of(l, places) * row_stride + begin));
+      }
     } else {
       for (int64_t l = 0; l < k; l++) {
-        store(to + l * kTileColumns, load_part(b + l * row_stride + begin, count));
+        store(to + l * kTileColumns,
+              load_part(b + place_of(l, places) * row_stride + begin, count));
       }
     }
   }
@@ -292,36 +305,29 @@ constexpr float kOneOverSqrt2Pi = 0.39894228f;
 
 inline Vec gelu_argument(Vec x) { return kSqrt2OverPi * (x + kCubic * (x * x * x)); }
 
-template <Activation kind>
-inline Vec apply(Vec x) {
-  switch (kind) {
-    case Activation::kGeluNew:
-      return 0.5f * x * (1.0f + tanh_of(gelu_argument(x)));
-    case Activation::kGelu:
-      return 0.5f * x * (1.0f + erf_of(x * kSqrtHalf));
-    case Activation::kSilu:
-      return x * sigmoid(x);
-    case Activation::kRelu:
-      return x < 0 ? Vec{} : x;
-  }
-}
+/// f(x) and f'(x), which share most of their terms.
+struct Activated {
+  Vec value, derivative;
+};
 
 template <Activation kind>
-inline Vec derivative(Vec x) {
+inline __attribute__((always_inline)) Activated activated(Vec x) {
   switch (kind) {
     case Activation::kGeluNew: {
       const Vec t = tanh_of(gelu_argument(x));
       const Vec slope = x * (1.0f - t * t) * (kSqrt2OverPi * (1.0f + 3 * kCubic * (x * x)));
-      return 0.5f * (1.0f + t + slope);
+      return {0.5f * x * (1.0f + t), 0.5f * (1.0f + t + slope)};
     }
-    case Activation::kGelu:
-      return 0.5f * (1.0f + erf_of(x * kSqrtHalf)) + x * kOneOverSqrt2Pi * exp_of(-0.5f * (x * x));
+    case Activation::kGelu: {
+      const Vec half = 0.5f * (1.0f + erf_of(x * kSqrtHalf));
+      return {x * half, half + x * kOneOverSqrt2Pi * exp_of(-0.5f * (x * x))};
+    }
     case Activation::kSilu: {
       const Vec s = sigmoid(x);
-      return s * (1.0f + x * (1.0f - s));
+      return {x * s, s * (1.0f + x * (1.0f - s))};
     }
     case Activation::kRelu:
-      return x <= 0 ? Vec{} : splat(1);
+      return {x < 0 ? Vec{} : x, x <= 0 ? Vec{} : splat(1)};
   }
 }
 
@@ -343,7 +349,7 @@ inline void with_activation(Activation kind, F f) {
 void activation(Activation kind, int64_t size, const float* x, float* out) {
   with_activation(kind, [&](auto constant) {
     for_each_vector(size, [&](int64_t i, int64_t count) {
-      store_some(out + i, apply<constant()>(load_some(x + i, count)), count);
+      store_some(out + i, activated<constant()>(load_some(x + i, count)).value, count);
     });
   });
 }
@@ -351,10 +357,26 @@ void activation(Activation kind, int64_t size, const float* x, float* out) {
 void activation_grad(Activation kind, int64_t size, const float* x, const float* dy, float* out) {
   with_activation(kind, [&](auto constant) {
     for_each_vector(size, [&](int64_t i, int64_t count) {
-      const Vec slope = derivative<constant()>(load_some(x + i, count));
+      const Vec slope = activated<constant()>(load_some(x + i, count)).derivative;
       store_some(out + i, slope * load_some(dy + i, count), count);
     });
   });
+}
+
+float scaled_activation_grad(
+    Activation kind, int64_t size, const float* x, const float* dy, float factor, float* dx, float* y) {
+  Vec sums{};
+  with_activation(kind, [&](auto constant) {
+    for_each_vector(size, [&](int64_t i, int64_t count) {
+      const Activated f = activated<constant()>(load_some(x + i, count));
+      const Vec dy_i = load_some(dy + i, count);
+      // Beyond the end dy is zero, and f(0) finite.
+      sums += f.value * dy_i;
+      store_some(dx + i, factor * f.derivative * dy_i, count);
+      store_some(y + i, factor * f.value, count);
+    });
+  });
+  return sum_of_lanes(sums);
 }
 
 float max(int64_t size, const float* x) {
@@ -458,9 +480,9 @@ extern const Simd MEGABLOCKS_SIMD_TABLE;
 const Simd MEGABLOCKS_SIMD_TABLE = {
     MEGABLOCKS_SIMD_NAME, kTileRows,      kTileColumns,   pack_a,         pack_b,
     multiply_tile,        end_stream,     scale,          add_scaled,     dot,
-    activation,           activation_grad, max,           sum_exp,        scaled_exp,
-    softmax_grad,         row_statistics, normalize,      normalize_grad, add_normalized,
-    adamw,
+    activation,           activation_grad, scaled_activation_grad,        max,            sum_exp,
+    scaled_exp,           softmax_grad,   row_statistics, normalize,      normalize_grad,
+    add_normalized,       adamw,
 };
 
 }  // namespace megablocks

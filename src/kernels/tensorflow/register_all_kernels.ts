@@ -12,6 +12,8 @@ import {embeddingConfig} from './Embedding';
 import {embeddingGradConfig} from './EmbeddingGrad';
 import {gatherConfig, weightedGatherConfig} from './Gather';
 import {groupedMatMulConfig} from './GroupedMatMul';
+import {groupedMlpConfig} from './GroupedMlp';
+import {groupedMlpGradConfig} from './GroupedMlpGrad';
 import {histogramConfig} from './Histogram';
 import {layerNormConfig} from './LayerNorm';
 import {layerNormGammaGradConfig} from './LayerNormGammaGrad';
@@ -48,6 +50,8 @@ registerKernels([
   embeddingGradConfig,
   gatherConfig,
   groupedMatMulConfig,
+  groupedMlpConfig,
+  groupedMlpGradConfig,
   histogramConfig,
   layerNormConfig,
   layerNormGammaGradConfig,

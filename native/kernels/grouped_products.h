@@ -1,0 +1,44 @@
+// The products of a grouped product on the CPU: each expert's rows with its matrix, or with each other.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace megablocks {
+
+/// Which rows are whose: those of an expert end at its bin.
+struct ExpertRows {
+  const int32_t* bins;
+  int64_t experts, rows;
+
+  /// Calls f(expert, begin, end) for each expert, within the rows there are whatever the bins say; returns where
+  /// the last one ends.
+  template <typename F>
+  int64_t for_each(F f) const {
+    int64_t begin = 0;
+    for (int64_t expert = 0; expert < experts; expert++) {
+      const int64_t end = std::min(std::max<int64_t>(bins[expert], begin), rows);
+      f(expert, begin, end);
+      begin = end;
+    }
+    return begin;
+  }
+};
+
+/// Rows in expert order; row i lies at row places[i] of the data, where there are places.
+template <typename T>
+struct PlacedRows {
+  T* data;
+  const int32_t* places = nullptr;
+};
+
+/// a [rows, k] times b [E, k, n], [E, n, k] with transpose_b -> [rows, n]; zero beyond the last bin.
+void rows_times_matrices(
+    const ExpertRows& groups, PlacedRows<const float> a, int64_t k, const float* b, bool transpose_b,
+    int64_t n, PlacedRows<float> out);
+
+/// The transposed rows of a [rows, m] times those of b [rows, n], expert by expert -> [E, m, n].
+void rows_times_rows(
+    const ExpertRows& groups, const float* a, int64_t m, PlacedRows<const float> b, int64_t n, float* out);
+
+}  // namespace megablocks
