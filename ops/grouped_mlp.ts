@@ -62,8 +62,8 @@ export interface GroupedMlpRouting {
  * It is `scatter(groupedMatMul(activation(groupedMatMul(gather(x), w1)), w2))`, and computes just that
  * on a backend without kernels of its own for it: webgpu has them where H and F are multiples of 4, and
  * tensorflow where there is no v1. There no permuted copy is made, and what is kept for the backward pass
- * is x, the weights, the routing and one pre-activation (two of a glu); on an NVIDIA GPU instead, what its
- * precision needs. Differentiable in x, the weights and `expertWeights`.
+ * is x, the weights, the routing and one pre-activation (two of a glu); by tensorflow on a GPU all that lies
+ * between, or half of it where it multiplies in bfloat16. Differentiable in x, the weights and `expertWeights`.
  *
  * @param x The tokens, [T, H], float32.
  * @param weights w1, v1 and w2, each [E, F, H], float32.
@@ -95,18 +95,16 @@ export function groupedMlp(
   return compute(x, weights, expertWeights, routing, activation, precision);
 }
 
-/** Whether `groupedMlp` keeps no more than the pre-activations for the backward pass of these matrices. */
-export function hasFusedMlp(weights: GroupedMlpWeights): boolean {
-  return hasWholeMlp(weights) || hasFusedProducts(weights);
-}
-
 /** Whether the backend computes it as one kernel. */
 function hasWholeMlp({v1}: GroupedMlpWeights): boolean {
   return v1 == null && hasKernels(GroupedMlp, GroupedMlpGrad);
 }
 
-/** Whether the backend's products permute and activate rows themselves. */
-function hasFusedProducts({w1}: GroupedMlpWeights): boolean {
+/**
+ * Whether the backend's products permute and activate rows themselves, so that no more than the
+ * pre-activations is kept for the backward pass of these matrices.
+ */
+export function hasFusedProducts({w1}: GroupedMlpWeights): boolean {
   const [, ffnHiddenSize, hiddenSize] = w1.shape;
   return (
     hiddenSize % 4 === 0 &&

@@ -1,7 +1,7 @@
 import type {Tensor1D, Tensor2D, Tensor3D} from '@tensorflow/tfjs-core';
 import {gather} from '../../ops/gather';
 import {groupedMatMul} from '../../ops/grouped_mat_mul';
-import {type GroupedMlpWeights, groupedMlp, hasFusedMlp} from '../../ops/grouped_mlp';
+import {type GroupedMlpWeights, groupedMlp, hasFusedProducts} from '../../ops/grouped_mlp';
 import {scatter} from '../../ops/scatter';
 import type {Precision} from '../../src/kernel_names';
 import type {ExpertAssignment} from '../../ops/expert_assignment';
@@ -51,7 +51,7 @@ export function groupedExperts(
 ): Tensor2D {
   const {activationKernel, memoryOptimized, precision} = options;
   const matrices = weights as GroupedMlpWeights;
-  if (activationKernel != null && (!memoryOptimized || hasFusedMlp(matrices))) {
+  if (activationKernel != null && (!memoryOptimized || hasFusedProducts(matrices))) {
     const routing = {indices, binIds, bins, topK};
     return groupedMlp(x, matrices, expertWeights, routing, {
       activation: activationKernel,

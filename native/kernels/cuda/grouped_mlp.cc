@@ -21,8 +21,8 @@ bool is_fused(const MegaBlocksExperts& experts, const GroupedMlpAttrs& attrs) {
   return attrs.precision == kMegaBlocksBfloat16 && megablocks_experts_supported(&experts);
 }
 
-/// The launchers one after the other. What is saved: the pre-activations [N, F] and the results of the experts
-/// [N, H].
+/// The launchers one after the other. What is saved: the pre-activations and the activations [N, F], the gathered
+/// rows and the results of the experts [N, H].
 class Sequence {
  public:
   Sequence(const Experts& experts, const GroupedMlpAttrs& attrs)
@@ -35,59 +35,64 @@ class Sequence {
   int64_t rows() const { return e_.permutation.num_copies; }
   int64_t hidden() const { return e_.hidden_size; }
   int64_t ffn() const { return e_.ffn_hidden_size; }
-  int64_t saved() const { return rows() * (ffn() + hidden()); }
+  int64_t saved() const { return 2 * rows() * (ffn() + hidden()); }
 
   size_t forward_bytes() const {
-    return aligned(product_bytes_) + aligned(megablocks_scatter_workspace(rows())) + floats(hidden()) + floats(ffn());
+    return aligned(product_bytes_) + aligned(megablocks_scatter_workspace(rows()));
   }
   cudaError_t forward(
-      const float* x, const float* w1, const float* w2, float* y, float* linear, void* workspace,
+      const float* x, const float* w1, const float* w2, float* y, float* saved, void* workspace,
       cudaStream_t stream) {
     begin(workspace, stream);
     void* const scattering = take(megablocks_scatter_workspace(rows()));
-    float *const gathered = take_rows(hidden()), *const activated = take_rows(ffn());
-    float* const results = linear + rows() * ffn();
-    if (cudaError_t error = gather(x, nullptr, gathered)) return error;
-    if (cudaError_t error = product(kUp, gathered, w1, linear)) return error;
-    if (cudaError_t error = activation(linear, activated)) return error;
-    if (cudaError_t error = product(kDown, activated, w2, results)) return error;
-    return megablocks_scatter(results, e_.weights, e_.permutation, hidden(), y, scattering, stream);
+    const Saved<float> s(saved, *this);
+    if (cudaError_t error = gather(x, nullptr, s.gathered)) return error;
+    if (cudaError_t error = product(kUp, s.gathered, w1, s.linear)) return error;
+    if (cudaError_t error = activation(s.linear, s.activated)) return error;
+    if (cudaError_t error = product(kDown, s.activated, w2, s.results)) return error;
+    return megablocks_scatter(s.results, e_.weights, e_.permutation, hidden(), y, scattering, stream);
   }
 
   size_t backward_bytes() const {
-    return aligned(product_bytes_) + aligned(megablocks_scatter_workspace(rows())) + 2 * floats(hidden()) +
-           2 * floats(ffn());
+    return forward_bytes() + 2 * floats(hidden()) + 2 * floats(ffn());
   }
   cudaError_t backward(
-      const float* dy, const float* x, const float* w1, const float* w2, const float* linear, float* dx,
-      float* dweights, float* dw1, float* dw2, void* workspace, cudaStream_t stream) {
+      const float* dy, const float* w1, const float* w2, const float* saved, float* dx, float* dweights,
+      float* dw1, float* dw2, void* workspace, cudaStream_t stream) {
     begin(workspace, stream);
     void* const scattering = take(megablocks_scatter_workspace(rows()));
-    float *const gathered = take_rows(hidden()), *const drows = take_rows(hidden());
-    float *const gradient = take_rows(ffn()), *const activated = take_rows(ffn());
-    const float* const results = linear + rows() * ffn();
-    if (cudaError_t error = megablocks_scatter_weights_grad(results, dy, e_.permutation, hidden(), dweights, stream)) {
+    float *const drows = take_rows(hidden()), *const dgathered = take_rows(hidden());
+    float *const dactivated = take_rows(ffn()), *const dlinear = take_rows(ffn());
+    const Saved<const float> s(saved, *this);
+    if (cudaError_t error = megablocks_scatter_weights_grad(s.results, dy, e_.permutation, hidden(), dweights,
+                                                            stream)) {
       return error;
     }
-    if (cudaError_t error = gather(dy, e_.weights, gathered)) return error;
-    if (cudaError_t error = activation(linear, activated)) return error;
-    if (cudaError_t error = product(kOfMatrices, activated, gathered, dw2)) return error;
-    if (cudaError_t error = product(kUp, gathered, w2, activated)) return error;
-    if (cudaError_t error = megablocks_activation_grad(e_.activation, linear, activated, rows() * ffn(), gradient,
+    if (cudaError_t error = gather(dy, e_.weights, drows)) return error;
+    if (cudaError_t error = product(kOfMatrices, s.activated, drows, dw2)) return error;
+    if (cudaError_t error = product(kUp, drows, w2, dactivated)) return error;
+    if (cudaError_t error = megablocks_activation_grad(e_.activation, s.linear, dactivated, rows() * ffn(), dlinear,
                                                        stream)) {
       return error;
     }
-    if (cudaError_t error = product(kDown, gradient, w1, drows)) return error;
-    if (cudaError_t error = megablocks_scatter(drows, nullptr, e_.permutation, hidden(), dx, scattering, stream)) {
-      return error;
-    }
-    if (cudaError_t error = gather(x, nullptr, gathered)) return error;
-    return product(kOfMatrices, gradient, gathered, dw1);
+    if (cudaError_t error = product(kOfMatrices, dlinear, s.gathered, dw1)) return error;
+    if (cudaError_t error = product(kDown, dlinear, w1, dgathered)) return error;
+    return megablocks_scatter(dgathered, nullptr, e_.permutation, hidden(), dx, scattering, stream);
   }
 
  private:
   /// [N, H] -> [N, F]; [N, F] -> [N, H]; [N, F] and [N, H] -> [E, F, H].
   enum Form { kUp, kDown, kOfMatrices };
+
+  template <typename T>
+  struct Saved {
+    T *linear, *activated, *gathered, *results;
+    Saved(T* memory, const Sequence& s)
+        : linear(memory),
+          activated(linear + s.rows() * s.ffn()),
+          gathered(activated + s.rows() * s.ffn()),
+          results(gathered + s.rows() * s.hidden()) {}
+  };
 
   struct ProductCall {
     int64_t k, n;
@@ -187,8 +192,8 @@ void grouped_mlp_grad(Context& context, const GroupedMlpAttrs& attrs) {
   Sequence sequence(experts, attrs);
   require_saved(sequence.saved());
   gpu.run(sequence.backward_bytes(), [&](void* workspace, cudaStream_t stream) {
-    return sequence.backward(dy, experts.x.data, experts.w1.data, experts.w2.data, call.saved.data, call.dx,
-                             call.dweights, call.dw1, call.dw2, workspace, stream);
+    return sequence.backward(dy, experts.w1.data, experts.w2.data, call.saved.data, call.dx, call.dweights,
+                             call.dw1, call.dw2, workspace, stream);
   });
 }
 
