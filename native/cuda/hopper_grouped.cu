@@ -20,15 +20,6 @@ EncodeTiled encode_tiled() {
   return function;
 }
 
-/// What a call multiplies.
-struct Call {
-  const int32_t* bins;
-  int64_t rows, k, n;
-  int num_experts;
-  float* out;
-  cudaStream_t stream;
-};
-
 /// Both operands. The smaller one is converted to bfloat16 in memory, the larger one there too or on the way to its
 /// multiplications.
 struct GroupedOperands {
@@ -56,7 +47,7 @@ struct GroupedOperands {
 };
 
 template <bool transpose_a, bool transpose_b, Share share>
-cudaError_t multiply_converted(const Call& c, const GroupedOperands& x) {
+cudaError_t multiply_converted(const GroupedCall& c, const GroupedOperands& x) {
   const Grouped<transpose_a, transpose_b, share, PlainOutput> family{
       c.bins, c.rows, static_cast<int>(c.k), static_cast<int>(c.n), c.num_experts, {c.out, c.n}};
   return launch_by_experts(x.a, x.b, family, c.stream);
@@ -64,7 +55,7 @@ cudaError_t multiply_converted(const Call& c, const GroupedOperands& x) {
 
 /// The larger operand, b if `swapped`, is the kernel's left one, which may go through registers.
 template <bool transpose_a, bool transpose_b, Share share, bool swapped>
-cudaError_t multiply_rounding(const Call& c, const GroupedOperands& x) {
+cudaError_t multiply_rounding(const GroupedCall& c, const GroupedOperands& x) {
   const OperandSource &left = swapped ? x.b : x.a, &right = swapped ? x.a : x.b;
   const Grouped<transpose_a, transpose_b, share, PlainOutput, __nv_bfloat16, swapped, float> family{
       c.bins, c.rows, static_cast<int>(c.k), static_cast<int>(c.n), c.num_experts, {c.out, c.n}};
@@ -74,7 +65,7 @@ cudaError_t multiply_rounding(const Call& c, const GroupedOperands& x) {
 }
 
 template <bool transpose_a, bool transpose_b>
-cudaError_t multiply_grouped(const Call& c, const GroupedOperands& x) {
+cudaError_t multiply_grouped(const GroupedCall& c, const GroupedOperands& x) {
   const bool swapped = x.rounds_larger && x.b_larger;
   const bool share_b = shares_b(c.rows, c.k, c.n, c.num_experts, transpose_a, swapped);
   const auto multiply =

@@ -298,6 +298,15 @@ struct Grouped {
   }
 };
 
+/// What a call of a grouped product multiplies, besides the operands.
+struct GroupedCall {
+  const int32_t* bins;
+  int64_t rows, k, n;
+  int num_experts;
+  float* out;
+  cudaStream_t stream;
+};
+
 /// The launch of a grouped product of operands that are to be converted. Of a matrix for each expert, most are
 /// converted while the first experts' rows are multiplied: as long as a quarter of the rows takes.
 template <typename Family>

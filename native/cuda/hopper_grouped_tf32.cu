@@ -55,24 +55,15 @@ cudaError_t transpose(
   return cudaGetLastError();
 }
 
-/// What a call multiplies.
-struct Call {
-  const int32_t* bins;
-  int64_t rows, k, n;
-  int num_experts;
-  float* out;
-  cudaStream_t stream;
-};
-
 template <bool transpose_a, bool transpose_b, bool swapped, Share share>
-cudaError_t multiply_sharing(const Call& c, const Matrix<float>& left, const Matrix<float>& right) {
+cudaError_t multiply_sharing(const GroupedCall& c, const Matrix<float>& left, const Matrix<float>& right) {
   const Grouped<transpose_a, transpose_b, share, PlainOutput, float, swapped> family{
       c.bins, c.rows, static_cast<int>(c.k), static_cast<int>(c.n), c.num_experts, {c.out, c.n}};
   return launch(left, right, family, c.stream);
 }
 
 template <bool transpose_a, bool transpose_b, bool swapped>
-cudaError_t multiply(const Call& c, const Matrix<float>& left, const Matrix<float>& right) {
+cudaError_t multiply(const GroupedCall& c, const Matrix<float>& left, const Matrix<float>& right) {
   return shares_b(c.rows, c.k, c.n, c.num_experts, transpose_a, swapped)
              ? multiply_sharing<transpose_a, transpose_b, swapped, kShareB>(c, left, right)
              : multiply_sharing<transpose_a, transpose_b, swapped, kShareA>(c, left, right);
@@ -91,7 +82,7 @@ cudaError_t hopper_grouped_mat_mul_tf32(
     const float* a, const float* b, const int32_t* bins, int64_t rows, int64_t k, int64_t n,
     int num_experts, bool transpose_a, bool transpose_b, float* out, void* workspace,
     cudaStream_t stream) {
-  const Call call{bins, rows, k, n, num_experts, out, stream};
+  const GroupedCall call{bins, rows, k, n, num_experts, out, stream};
   const Matrix<float> left{a, k, rows, 1, k};
   if (!transpose_a) {
     if (transpose_b) return multiply<false, true, false>(call, left, {b, k, n, num_experts, k});

@@ -122,7 +122,7 @@ void grouped_mlp_grad(Context& context, const GroupedMlpAttrs& attrs) {
   const GroupedMlpGradCall call(context, attrs);
   const Experts& experts = call.experts;
   Pass pass(context, experts, attrs);
-  const Input<float> linear = context.floats(7, "saved", {pass.num_rows(), pass.ffn()});
+  const Input<float> linear = call.saved(context, {pass.num_rows(), pass.ffn()});
   float* const gradient = pass.scratch(pass.num_rows(), pass.ffn());
   float* const hidden = pass.scratch(pass.num_rows(), pass.ffn());
   pass.up(call.dy.data, experts.w2.data, gradient);

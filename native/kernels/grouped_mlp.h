@@ -55,19 +55,21 @@ struct GroupedMlpCall {
       : experts(context, 0, attrs), y(context.output_floats(0, experts.x.shape)) {}
 };
 
-/// dy [T, H], the inputs of the forward pass, and what it saved -> the gradients of x, weights, w1 and w2.
+/// dy [T, H], the inputs of the forward pass, and what it saved, of which the device knows the shape -> the gradients
+/// of x, weights, w1 and w2.
 struct GroupedMlpGradCall {
   Experts experts;
-  Input<float> dy, saved;
+  Input<float> dy;
   float *dx, *dweights, *dw1, *dw2;
   GroupedMlpGradCall(Context& context, const GroupedMlpAttrs& attrs)
       : experts(context, 1, attrs),
         dy(context.floats(0, "dy", experts.x.shape)),
-        saved(context.floats(7, "saved")),
         dx(context.output_floats(0, experts.x.shape)),
         dweights(context.output_floats(1, {experts.num_copies})),
         dw1(context.output_floats(2, experts.w1.shape)),
         dw2(context.output_floats(3, experts.w2.shape)) {}
+
+  static Input<float> saved(Context& context, const Shape& shape) { return context.floats(7, "saved", shape); }
 };
 
 }  // namespace megablocks

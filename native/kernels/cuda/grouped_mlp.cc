@@ -21,6 +21,11 @@ bool is_fused(const MegaBlocksExperts& experts, const GroupedMlpAttrs& attrs) {
   return attrs.precision == kMegaBlocksBfloat16 && megablocks_experts_supported(&experts);
 }
 
+/// What the fused forward pass saves, in floats.
+int64_t saved_floats(const MegaBlocksExperts& experts) {
+  return (static_cast<int64_t>(megablocks_experts_saved(&experts)) + 3) / 4;
+}
+
 /// The launchers one after the other. What is saved: the pre-activations and the activations [N, F], the gathered
 /// rows and the results of the experts [N, H].
 class Sequence {
@@ -157,8 +162,7 @@ void grouped_mlp(Context& context, const GroupedMlpAttrs& attrs) {
   Gpu gpu(context);
   const MegaBlocksExperts fused = launched(experts, attrs);
   if (is_fused(fused, attrs)) {
-    const auto bytes = static_cast<int64_t>(megablocks_experts_saved(&fused));
-    float* const saved = context.output_floats(1, {(bytes + 3) / 4});
+    float* const saved = context.output_floats(1, {saved_floats(fused)});
     gpu.run(megablocks_experts_workspace(&fused, false), [&](void* workspace, cudaStream_t stream) {
       return megablocks_experts_forward(&fused, x, w1, w2, call.y, saved, workspace, stream);
     });
@@ -175,24 +179,20 @@ void grouped_mlp_grad(Context& context, const GroupedMlpAttrs& attrs) {
   const GroupedMlpGradCall call(context, attrs);
   const Experts& experts = call.experts;
   const float* const dy = call.dy.data;
-  const auto require_saved = [&](int64_t size) {
-    context.require(call.saved.size() == size, "saved must have " + std::to_string(size) + " elements, got " +
-                                                   std::to_string(call.saved.size()));
-  };
   Gpu gpu(context);
   const MegaBlocksExperts fused = launched(experts, attrs);
   if (is_fused(fused, attrs)) {
-    require_saved((static_cast<int64_t>(megablocks_experts_saved(&fused)) + 3) / 4);
+    const float* const saved = call.saved(context, {saved_floats(fused)}).data;
     gpu.run(megablocks_experts_workspace(&fused, true), [&](void* workspace, cudaStream_t stream) {
-      return megablocks_experts_backward(&fused, dy, call.saved.data, call.dx, call.dw1, call.dw2, call.dweights,
+      return megablocks_experts_backward(&fused, dy, saved, call.dx, call.dw1, call.dw2, call.dweights,
                                          workspace, stream);
     });
     return;
   }
   Sequence sequence(experts, attrs);
-  require_saved(sequence.saved());
+  const float* const saved = call.saved(context, {sequence.saved()}).data;
   gpu.run(sequence.backward_bytes(), [&](void* workspace, cudaStream_t stream) {
-    return sequence.backward(dy, experts.w1.data, experts.w2.data, call.saved.data, call.dx, call.dweights,
+    return sequence.backward(dy, experts.w1.data, experts.w2.data, saved, call.dx, call.dweights,
                              call.dw1, call.dw2, workspace, stream);
   });
 }
