@@ -22,6 +22,7 @@ import {
   type ExpertsUpInputs,
   GroupedMlp,
   GroupedMlpGrad,
+  type GroupedMlpGradInputs,
   type GroupedMlpInputs,
   PermutedMatMul,
   type PermutedMatMulAttrs,
@@ -165,14 +166,29 @@ function whole(
   activation: ActivationName,
   precision?: Precision,
 ): Tensor2D {
-  return tidy(() => {
-    const [y] = runKernel<GroupedMlpInputs, ExpertsAttrs, Tensor[]>(
+  const attrs: ExpertsAttrs = {activation, topK, precision};
+  // Not a gradient of the kernel: for what it returns besides y, tfjs would make a gradient of zeros.
+  const mlp = customGrad((...args) => {
+    const save = args.pop() as unknown as (tensors: Tensor[]) => void;
+    const [x, expertWeights, w1, w2] = args as Tensor[];
+    const [value, saved] = runKernel<GroupedMlpInputs, ExpertsAttrs, Tensor[]>(
       GroupedMlp,
       {x, expertWeights, w1, w2, indices, bins},
-      {activation, topK, precision},
+      attrs,
     );
-    return y as Tensor2D;
+    save([x, expertWeights, w1, w2, indices, bins, saved]);
+
+    const gradFunc = (dy: Tensor, tensors: Tensor[]) => {
+      const [x, expertWeights, w1, w2, indices, bins, saved] = tensors;
+      return runKernel<GroupedMlpGradInputs, ExpertsAttrs, Tensor[]>(
+        GroupedMlpGrad,
+        {dy, x, expertWeights, w1, w2, indices, bins, saved},
+        attrs,
+      );
+    };
+    return {value, gradFunc};
   });
+  return mlp(x, expertWeights, w1, w2) as Tensor2D;
 }
 
 function fused(

@@ -7,7 +7,6 @@ import {dsdGradConfig} from './Dsd_grad';
 import {embeddingGradConfig} from './Embedding_grad';
 import {gatherGradConfig, weightedGatherGradConfig} from './Gather_grad';
 import {groupedMatMulGradConfig} from './GroupedMatMul_grad';
-import {groupedMlpGradConfig} from './GroupedMlp_grad';
 import {layerNormGradConfig} from './LayerNorm_grad';
 import {loadBalancingLossGradConfig} from './LoadBalancingLoss_grad';
 import {replicateGradConfig, replicateGradGradConfig} from './Replicate_grad';
@@ -28,7 +27,6 @@ registerGradients([
   embeddingGradConfig,
   gatherGradConfig,
   groupedMatMulGradConfig,
-  groupedMlpGradConfig,
   layerNormGradConfig,
   loadBalancingLossGradConfig,
   replicateGradConfig,
