@@ -27,6 +27,7 @@ import {serializeInitializer} from './initializers';
 import {loadBalancingLoss} from '../ops/load_balancing_loss';
 import {type ExpertWeightLayouts, weightSpecs} from './moe_weights';
 import {onlyInput} from './only_input';
+import {inShape} from '../src/in_shape';
 import {PassQueue} from './pass_queue';
 import {jitter, route, type Routing} from './router';
 import {routerZloss} from './router_zloss';
@@ -121,9 +122,9 @@ export abstract class MoELayer extends layers.Layer {
     return tidy(() => {
       this.invokeCallHook(inputs, kwargs);
       const input = onlyInput(this.owner, inputs);
-      const x = reshape(input, [input.size / this.hiddenSize!, this.hiddenSize!]) as Tensor2D;
+      const x = inShape(input, [input.size / this.hiddenSize!, this.hiddenSize!]) as Tensor2D;
       const {experts, bias} = this.forward(x, kwargs?.training === true);
-      const shaped = (y: Tensor) => reshape(y, input.shape);
+      const shaped = (y: Tensor) => inShape(y, input.shape);
       if (bias == null) {
         return shaped(experts);
       }

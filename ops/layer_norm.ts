@@ -1,7 +1,8 @@
-import {reshape, type Tensor, type Tensor1D} from '@tensorflow/tfjs-core';
+import type {Tensor, Tensor1D} from '@tensorflow/tfjs-core';
 import {assert, assertTensor} from '../src/asserts';
 import {runKernel} from '../src/kernel';
 import {LayerNorm, type LayerNormAttrs, type LayerNormInputs} from '../src/kernel_names';
+import {inShape} from '../src/in_shape';
 
 /**
  * Layer normalization over the last axis, in one kernel forward and one backward.
@@ -33,8 +34,8 @@ export function layerNorm<T extends Tensor>(
   const numRows = x.shape.slice(0, -1).reduce((a, b) => a * b, 1);
   const rows = runKernel<LayerNormInputs, LayerNormAttrs>(
     LayerNorm,
-    {x: reshape(x, [numRows, size]), gamma, beta},
+    {x: inShape(x, [numRows, size]), gamma, beta},
     {epsilon},
   );
-  return reshape(rows, x.shape) as T;
+  return inShape(rows, x.shape) as T;
 }

@@ -1,7 +1,8 @@
-import {reshape, softmax as softmaxOfTfjs, type Tensor} from '@tensorflow/tfjs-core';
+import {softmax as softmaxOfTfjs, type Tensor} from '@tensorflow/tfjs-core';
 import {assert, assertTensor} from '../src/asserts';
 import {hasKernels, runKernel} from '../src/kernel';
 import {Softmax, SoftmaxGrad, type SoftmaxInputs} from '../src/kernel_names';
+import {inShape} from '../src/in_shape';
 
 /**
  * The softmax over the last axis, in one kernel forward and one backward on webgpu. On other backends it is
@@ -24,6 +25,6 @@ export function softmax<T extends Tensor>(logits: T): T {
   }
   const size = logits.shape[logits.rank - 1];
   const numRows = logits.shape.slice(0, -1).reduce((a, b) => a * b, 1);
-  const y = runKernel<SoftmaxInputs, object>(Softmax, {logits: reshape(logits, [numRows, size])});
-  return reshape(y, logits.shape) as T;
+  const y = runKernel<SoftmaxInputs, object>(Softmax, {logits: inShape(logits, [numRows, size])});
+  return inShape(y, logits.shape) as T;
 }
