@@ -29,6 +29,7 @@ import {
   type PermutedMatMulInputs,
   type Precision,
 } from '../src/kernel_names';
+import {withoutTape} from '../src/tape';
 import {activation as activate} from './activation';
 import {gather} from './gather';
 import {groupedMatMul} from './grouped_mat_mul';
@@ -167,17 +168,21 @@ function whole(
   precision?: Precision,
 ): Tensor2D {
   const attrs: ExpertsAttrs = {activation, topK, precision};
-  // Not a gradient of the kernel: for what it returns besides y, tfjs would make a gradient of zeros.
-  const mlp = customGrad((...args) => {
-    const save = args.pop() as unknown as (tensors: Tensor[]) => void;
-    const [x, expertWeights, w1, w2] = args as Tensor[];
-    const [value, saved] = runKernel<GroupedMlpInputs, ExpertsAttrs, Tensor[]>(
-      GroupedMlp,
-      {x, expertWeights, w1, w2, indices, bins},
-      attrs,
+  return tidy(() => {
+    // Made outside of customGrad: what is made there and saved, tfjs' check of kernels takes for a leak.
+    const [y, saved] = withoutTape(() =>
+      runKernel<GroupedMlpInputs, ExpertsAttrs, Tensor[]>(
+        GroupedMlp,
+        {x, expertWeights, w1, w2, indices, bins},
+        attrs,
+      ),
     );
-    save([x, expertWeights, w1, w2, indices, bins, saved]);
-
+    // And not a gradient of the kernel: of what it returns besides y, tfjs would make one of zeros.
+    const differentiable = customGrad((...args) => {
+      const save = args.pop() as unknown as (tensors: Tensor[]) => void;
+      save([...(args as Tensor[]), indices, bins, saved]);
+      return {value: y, gradFunc};
+    });
     const gradFunc = (dy: Tensor, tensors: Tensor[]) => {
       const [x, expertWeights, w1, w2, indices, bins, saved] = tensors;
       return runKernel<GroupedMlpGradInputs, ExpertsAttrs, Tensor[]>(
@@ -186,9 +191,8 @@ function whole(
         attrs,
       );
     };
-    return {value, gradFunc};
+    return differentiable(x, expertWeights, w1, w2) as Tensor2D;
   });
-  return mlp(x, expertWeights, w1, w2) as Tensor2D;
 }
 
 function fused(
