@@ -46,8 +46,8 @@ struct Heads {
   }
 };
 
-Operand rows_of(const float* x, int64_t stride) { return {x, stride, 1}; }
-Operand transposed(const float* x, int64_t stride) { return {x, 1, stride}; }
+Operand rows_of(const float* x, int64_t stride) { return {{x, stride}}; }
+Operand transposed(const float* x, int64_t stride) { return {{x, stride}, true}; }
 
 /// scores [rows, length] = softmax(scale q k') up to each row's own position, zero beyond.
 void probabilities(
@@ -55,7 +55,7 @@ void probabilities(
   multiply_here(rows, seen,
                 {rows_of(query + first * h.qkv_stride, h.qkv_stride),
                  transposed(query + h.hidden_size, h.qkv_stride), h.head_size},
-                scores, h.length, false);
+                {scores, h.length}, false);
   for (int64_t row = 0; row < rows; row++) {
     float* line = scores + row * h.length;
     const int64_t size = first + row + 1;
@@ -78,7 +78,7 @@ void causal_attention(Context& context, const AttentionAttrs& attrs) {
       probabilities(h, query, first, rows, seen, scores.data());
       multiply_here(rows, h.head_size,
                     {rows_of(scores.data(), h.length), rows_of(value, h.qkv_stride), seen},
-                    y + h.output(task) + first * h.hidden_size, h.hidden_size, false);
+                    {y + h.output(task) + first * h.hidden_size, h.hidden_size}, false);
     });
   });
 }
@@ -102,10 +102,10 @@ void causal_attention_grad(Context& context, const AttentionAttrs& attrs) {
       probabilities(h, query, first, rows, seen, p);
       // dv += p' dy
       multiply_here(seen, size, {transposed(p, h.length), rows_of(dy_block, h.hidden_size), rows},
-                    dvalue, stride, true);
+                    {dvalue, stride}, true);
       // dp = dy v'
-      multiply_here(rows, seen, {rows_of(dy_block, h.hidden_size), transposed(value, stride), size}, dp,
-                    h.length, false);
+      multiply_here(rows, seen, {rows_of(dy_block, h.hidden_size), transposed(value, stride), size},
+                    {dp, h.length}, false);
       for (int64_t row = 0; row < rows; row++) {
         const int64_t own = first + row + 1;
         float* line = dp + row * h.length;
@@ -115,11 +115,11 @@ void causal_attention_grad(Context& context, const AttentionAttrs& attrs) {
       }
       // dq = ds k
       multiply_here(rows, size, {rows_of(dp, h.length), rows_of(key, stride), seen},
-                    dquery + first * stride, stride, false);
+                    {dquery + first * stride, stride}, false);
       // dk += ds' q
       multiply_here(seen, size,
-                    {transposed(dp, h.length), rows_of(query + first * stride, stride), rows}, dkey,
-                    stride, true);
+                    {transposed(dp, h.length), rows_of(query + first * stride, stride), rows},
+                    {dkey, stride}, true);
     });
   });
 }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "mat_mul.h"
+
 namespace megablocks {
 
 /// Which rows are whose: those of an expert end at its bin.
@@ -25,20 +27,14 @@ struct ExpertRows {
   }
 };
 
-/// Rows in expert order; row i lies at row places[i] of the data, where there are places.
-template <typename T>
-struct PlacedRows {
-  T* data;
-  const int32_t* places = nullptr;
-};
-
-/// a [rows, k] times b [E, k, n], [E, n, k] with transpose_b -> [rows, n]; zero beyond the last bin.
+/// a [rows, k] times b [E, k, n], [E, n, k] with transpose_b -> [rows, n]; zero beyond the last bin. The rows of
+/// a and of the result are in expert order.
 void rows_times_matrices(
-    const ExpertRows& groups, PlacedRows<const float> a, int64_t k, const float* b, bool transpose_b,
-    int64_t n, PlacedRows<float> out);
+    const ExpertRows& groups, const Rows<const float>& a, int64_t k, const float* b, bool transpose_b,
+    int64_t n, const Rows<float>& out);
 
 /// The transposed rows of a [rows, m] times those of b [rows, n], expert by expert -> [E, m, n].
 void rows_times_rows(
-    const ExpertRows& groups, const float* a, int64_t m, PlacedRows<const float> b, int64_t n, float* out);
+    const ExpertRows& groups, const float* a, int64_t m, const Rows<const float>& b, int64_t n, float* out);
 
 }  // namespace megablocks

@@ -62,39 +62,16 @@ class Scratch {
 };
 thread_local Scratch a_scratch, b_scratch;
 
-/// The places of the rows from one on.
-const int32_t* from(const int32_t* places, int64_t row) {
-  return places == nullptr ? nullptr : places + row;
-}
-
-Operand from(const Operand& x, int64_t row, int64_t column) {
-  const float* data = x.data + column * x.column_stride;
-  return {x.places == nullptr ? data + row * x.row_stride : data, x.row_stride, x.column_stride,
-          from(x.places, row)};
-}
-
-/// A part of a result, with the places of its rows.
-struct Result {
-  float* c;
-  int64_t stride;
-  const int32_t* places;
-
-  Result at(int64_t row, int64_t column) const {
-    return {c + column + (places == nullptr ? row * stride : 0), stride, from(places, row)};
-  }
-};
-
 /// Brings the rows of one tile to where they lie.
-void place(int64_t rows, int64_t columns, const float* tile, const Result& to, Store how) {
+void place(int64_t rows, int64_t columns, const float* tile, const Rows<float>& to, Store how) {
   const Simd& s = simd();
   for (int64_t i = 0; i < rows; i++) {
-    float* const c = to.c + to.places[i] * to.stride;
-    (how == Store::kAdd ? s.add_scaled : s.scale)(columns, 1, tile + i * s.tile_columns, c);
+    (how == Store::kAdd ? s.add_scaled : s.scale)(columns, 1, tile + i * s.tile_columns, to.row(i));
   }
 }
 
 /// c [m, n] (+)= a b for m and n that fit the scratch; to be streamed, it must be of one part of the depth.
-void multiply_tile_of(int64_t m, int64_t n, const Term& term, const Result& result, Store how) {
+void multiply_tile_of(int64_t m, int64_t n, const Term& term, const Rows<float>& result, Store how) {
   const Simd& s = simd();
   const int64_t row_panels = ceil_divide(m, s.tile_rows);
   const int64_t column_panels = ceil_divide(n, s.tile_columns);
@@ -107,28 +84,27 @@ void multiply_tile_of(int64_t m, int64_t n, const Term& term, const Result& resu
     // Panels of rows are equally high, so that none is left with a row or two.
     const auto first_row = [&](int64_t panel) { return m * panel / row_panels; };
     for (int64_t i = 0; i < row_panels; i++) {
-      const Operand a = from(term.a, first_row(i), begin);
-      s.pack_a(first_row(i + 1) - first_row(i), depth, a.data, a.row_stride, a.column_stride, a.places,
-               packed_a + i * s.tile_rows * depth);
+      const Operand a = term.a.from(first_row(i), begin);
+      s.pack_a(first_row(i + 1) - first_row(i), depth, a.rows.data, a.row_stride(), a.column_stride(),
+               a.rows.places, packed_a + i * s.tile_rows * depth);
     }
     for (int64_t j = 0; j < column_panels; j++) {
       const int64_t column = j * s.tile_columns;
       const int64_t columns = std::min(s.tile_columns, n - column);
-      const Operand b = from(term.b, begin, column);
-      s.pack_b(depth, columns, b.data, b.row_stride, b.column_stride, b.places, packed_b);
+      const Operand b = term.b.from(begin, column);
+      s.pack_b(depth, columns, b.rows.data, b.row_stride(), b.column_stride(), b.rows.places, packed_b);
       // The next panel comes while this one is multiplied: a matrix that is used once lies in memory.
-      const Operand next = from(term.b, begin, column + s.tile_columns);
-      const bool along_k = next.row_stride == 1;
-      Prefetch prefetch{next.data, along_k ? next.column_stride : next.row_stride,
+      const auto [next, along_k] = term.b.from(begin, column + s.tile_columns);
+      Prefetch prefetch{next.data, next.stride,
                         log2_floor((along_k ? depth : s.tile_columns) / kLineFloats), 0};
       const bool is_next = j + 1 < column_panels && next.places == nullptr;
       const int64_t lines = is_next ? (along_k ? s.tile_columns : depth) << prefetch.shift : 0;
       for (int64_t i = 0; i < row_panels; i++) {
         const bool fetch = prefetch.first < lines;
         const int64_t rows = first_row(i + 1) - first_row(i);
-        const Result to = result.at(first_row(i), column);
+        const Rows<float> to = result.from(first_row(i), column);
         // Rows that lie elsewhere are brought there from a tile of their own: what multiplies knows of none.
-        float* const c = to.places == nullptr ? to.c : placed_rows;
+        float* const c = to.places == nullptr ? to.data : placed_rows;
         s.multiply_tile(rows, columns, depth, packed_a + i * s.tile_rows * depth, packed_b, c,
                         to.places == nullptr ? to.stride : s.tile_columns,
                         to.places == nullptr ? of_part : Store::kSet, fetch ? &prefetch : nullptr);
@@ -139,11 +115,8 @@ void multiply_tile_of(int64_t m, int64_t n, const Term& term, const Result& resu
   }
 }
 
-void zero(int64_t m, int64_t n, const Result& result) {
-  for (int64_t i = 0; i < m; i++) {
-    const int64_t row = result.places == nullptr ? i : result.places[i];
-    std::memset(result.c + row * result.stride, 0, n * sizeof(float));
-  }
+void zero(int64_t m, int64_t n, const Rows<float>& result) {
+  for (int64_t i = 0; i < m; i++) std::memset(result.row(i), 0, n * sizeof(float));
 }
 
 /// Whether nothing is added to a tile once it is stored.
@@ -198,13 +171,13 @@ void multiply(const std::vector<Product>& products, const std::vector<Term>& ter
     const int64_t tile = task - (i == 0 ? 0 : ends[i - 1]);
     const int64_t row = tile / t.across(p) * t.rows, column = tile % t.across(p) * t.columns;
     const int64_t m = std::min(t.rows, p.m - row), n = std::min(t.columns, p.n - column);
-    const Result result = Result{p.c, p.c_stride, p.places}.at(row, column);
+    const Rows<float> result = p.c.from(row, column);
     const bool is_streamed = bytes >= kStreamedBytes && is_of_one_part(p, terms);
     Store how = is_streamed ? Store::kStream : Store::kSet;
     for (int64_t l = p.first_term; l < p.first_term + p.num_terms; l++) {
       const Term& term = terms[l];
       if (term.k > 0) {
-        multiply_tile_of(m, n, {from(term.a, row, 0), from(term.b, 0, column), term.k}, result, how);
+        multiply_tile_of(m, n, {term.a.from(row, 0), term.b.from(0, column), term.k}, result, how);
         how = Store::kAdd;
       }
     }
@@ -216,17 +189,15 @@ void multiply(const std::vector<Product>& products, const std::vector<Term>& ter
   });
 }
 
-void multiply_here(
-    int64_t m, int64_t n, const Term& term, float* c, int64_t c_stride, bool accumulate) {
-  const Result result{c, c_stride, nullptr};
+void multiply_here(int64_t m, int64_t n, const Term& term, Rows<float> c, bool accumulate) {
   if (term.k == 0 && !accumulate) {
-    zero(m, n, result);
+    zero(m, n, c);
   }
   for (int64_t row = 0; row < m; row += kMaxRows) {
     for (int64_t column = 0; column < n; column += kMaxColumns) {
       multiply_tile_of(std::min(kMaxRows, m - row), std::min(kMaxColumns, n - column),
-                       {from(term.a, row, 0), from(term.b, 0, column), term.k},
-                       result.at(row, column), accumulate ? Store::kAdd : Store::kSet);
+                       {term.a.from(row, 0), term.b.from(0, column), term.k},
+                       c.from(row, column), accumulate ? Store::kAdd : Store::kSet);
     }
   }
 }

@@ -6,12 +6,31 @@
 
 namespace megablocks {
 
-/// A matrix in memory; one of the strides is 1.
-struct Operand {
-  const float* data;
-  int64_t row_stride, column_stride;
-  /// Of a matrix that lies row by row: where each row lies, or null where each is in its place.
+/// The rows of a matrix, so many elements apart. Where there are places, row i lies at that of row places[i].
+template <typename T>
+struct Rows {
+  T* data;
+  int64_t stride;
   const int32_t* places = nullptr;
+
+  /// The part that begins at a row and a column.
+  Rows from(int64_t row, int64_t column) const {
+    if (places != nullptr) return {data + column, stride, places + row};
+    return {data + row * stride + column, stride};
+  }
+  T* row(int64_t i) const { return data + (places == nullptr ? i : places[i]) * stride; }
+};
+
+/// What a product reads: rows, or their transpose, which must lie in their places.
+struct Operand {
+  Rows<const float> rows;
+  bool transpose = false;
+
+  Operand from(int64_t row, int64_t column) const {
+    return {transpose ? rows.from(column, row) : rows.from(row, column), transpose};
+  }
+  int64_t row_stride() const { return transpose ? 1 : rows.stride; }
+  int64_t column_stride() const { return transpose ? rows.stride : 1; }
 };
 
 /// One product a b; a [m, k], b [k, n].
@@ -23,23 +42,14 @@ struct Term {
 /// c [m, n] = the sum of the terms from `first_term` on; zero where there are none.
 struct Product {
   int64_t m, n;
-  float* c;
-  int64_t c_stride;
+  Rows<float> c;
   int64_t first_term, num_terms;
-  /// As those of an operand.
-  const int32_t* places = nullptr;
 };
 
 /// Computes all products, whose results must not overlap, on all threads.
 void multiply(const std::vector<Product>& products, const std::vector<Term>& terms);
 
 /// Computes c = a b, or c += a b, on this thread.
-void multiply_here(
-    int64_t m, int64_t n, const Term& term, float* c, int64_t c_stride, bool accumulate);
-
-/// The operand op(x) of x [rows, columns], row by row in memory.
-inline Operand operand(const float* x, int64_t columns, bool transpose, const int32_t* places = nullptr) {
-  return transpose ? Operand{x, 1, columns} : Operand{x, columns, 1, places};
-}
+void multiply_here(int64_t m, int64_t n, const Term& term, Rows<float> c, bool accumulate);
 
 }  // namespace megablocks

@@ -6,29 +6,27 @@
 namespace megablocks {
 namespace {
 
-/// A dense operand op(x), whose parts are multiplied.
-struct Dense {
-  Operand view;
-  Dense(const DenseInput& input, bool transpose)
-      : view(operand(input.x.data, input.x.dim(1), transpose)) {}
-  /// The part of it that begins at a row and a column.
-  Operand from(int64_t row, int64_t column) const {
-    return {view.data + row * view.row_stride + column * view.column_stride, view.row_stride,
-            view.column_stride};
-  }
-};
+/// op(x) of a dense x.
+Operand operand(const DenseInput& input, bool transpose) {
+  return {{input.x.data, input.x.dim(1)}, transpose};
+}
+
+/// op(block) of an entry of the block-sparse operand.
+Operand operand(const float* values, int64_t entry, int64_t block, bool transpose) {
+  return {{values + entry * block * block, block}, transpose};
+}
 
 /// a, b dense -> the blocks of a b at the index.
 void sdd(Context& context, const SparseProductAttrs& attrs) {
   const SddCall call(context, attrs);
   const int64_t block = attrs.size.block_size;
-  const Dense a(call.a, attrs.transpose_a), b(call.b, attrs.transpose_b);
+  const Operand a = operand(call.a, attrs.transpose_a), b = operand(call.b, attrs.transpose_b);
   const SparseBlocks blocks(call.index, attrs.size);
   std::vector<Product> products;
   std::vector<Term> terms;
   for (int64_t entry = 0; entry < blocks.count(); entry++) {
     const bool used = blocks.is_used(entry);
-    products.push_back({block, block, call.values + entry * block * block, block,
+    products.push_back({block, block, {call.values + entry * block * block, block},
                         static_cast<int64_t>(terms.size()), used ? 1 : 0});
     if (used) {
       terms.push_back({a.from(blocks.row(entry) * block, 0), b.from(0, blocks.column(entry) * block),
@@ -43,18 +41,18 @@ void dsd(Context& context, const SparseProductAttrs& attrs) {
   const int64_t block = attrs.size.block_size;
   const bool transpose = attrs.transpose_a;
   const DsdCall call(context, attrs);
-  const Dense b(call.b, attrs.transpose_b);
+  const Operand b = operand(call.b, attrs.transpose_b);
   const int64_t columns = call.b.columns;
   const SparseBlocks blocks(call.index.blocks, attrs.size);
   std::vector<Product> products;
   std::vector<Term> terms;
   for (int64_t row = 0; row < call.m / block; row++) {
     const auto& entries = transpose ? blocks.of_column(row) : blocks.of_row(row);
-    products.push_back({block, columns, call.product + row * block * columns, columns,
+    products.push_back({block, columns, {call.product + row * block * columns, columns},
                         static_cast<int64_t>(terms.size()), static_cast<int64_t>(entries.size())});
     for (int64_t entry : entries) {
       const int64_t inner = transpose ? blocks.row(entry) : blocks.column(entry);
-      terms.push_back({operand(call.values.data + entry * block * block, block, transpose),
+      terms.push_back({operand(call.values.data, entry, block, transpose),
                        b.from(inner * block, 0), block});
     }
   }
@@ -66,19 +64,19 @@ void dds(Context& context, const SparseProductAttrs& attrs) {
   const int64_t block = attrs.size.block_size;
   const bool transpose = attrs.transpose_b;
   const DdsCall call(context, attrs);
-  const Dense a(call.a, attrs.transpose_a);
+  const Operand a = operand(call.a, attrs.transpose_a);
   const SparseBlocks blocks(call.index.blocks, attrs.size);
   std::vector<Product> products;
   std::vector<Term> terms;
   for (int64_t column = 0; column < call.n / block; column++) {
     const auto& entries = transpose ? blocks.of_row(column) : blocks.of_column(column);
-    products.push_back({call.a.rows, block, call.product + column * block, call.n,
+    products.push_back({call.a.rows, block, {call.product + column * block, call.n},
                         static_cast<int64_t>(terms.size()),
                         static_cast<int64_t>(entries.size())});
     for (int64_t entry : entries) {
       const int64_t inner = transpose ? blocks.column(entry) : blocks.row(entry);
       terms.push_back({a.from(0, inner * block),
-                       operand(call.values.data + entry * block * block, block, transpose), block});
+                       operand(call.values.data, entry, block, transpose), block});
     }
   }
   multiply(products, terms);
