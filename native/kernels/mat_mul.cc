@@ -14,10 +14,10 @@ namespace {
 
 // A thread computes one tile of a result at a time: it packs the parts of both operands that meet in the
 // tile, kMaxDepth of the inner size at a time, into memory of its own that stays in the second-level
-// cache (384 x 256 floats of a; of b, one panel at a time).
+// cache (384 x 512 floats of a; of b, one panel at a time).
 constexpr int64_t kMaxRows = 384;
 constexpr int64_t kMaxColumns = 1024;
-constexpr int64_t kMaxDepth = 256;
+constexpr int64_t kMaxDepth = 512;
 /// Smaller tiles than these are packed more than multiplied.
 constexpr int64_t kMinRows = 48;
 constexpr int64_t kMinColumns = 128;
