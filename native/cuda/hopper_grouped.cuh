@@ -74,16 +74,8 @@ class Parts {
 /// Rounds those of the operands that are float32 to bfloat16.
 cudaError_t convert(const OperandSource& a, const OperandSource& b, cudaStream_t stream);
 
-/// A matrix [depth, height, width] as the TMA loads it, in bfloat16 or float32.
-template <typename Element>
-struct Matrix {
-  const Element* data;
-  int64_t width, height, depth;
-  /// Elements from row to row.
-  int64_t stride;
-};
-/// Its map, from which boxes of 128 bytes by `box_height` are loaded. What is beyond an edge is zero. float32 may be
-/// rounded to TF32 on the way.
+/// A matrix's map, by which boxes of 128 bytes by `box_height` are loaded or stored. What is loaded beyond an edge is
+/// zero. float32 may be rounded to TF32 on the way.
 template <typename Element>
 bool make_map(CUtensorMap& map, const Matrix<Element>& x, int box_height, bool to_tf32);
 cudaError_t num_multiprocessors(int& count);
@@ -94,10 +86,13 @@ cudaError_t launch(
     cudaStream_t stream, const Strip& aside = {}) {
   constexpr int kDepth = Stage<Family>::kDepth;
   constexpr bool kTf32 = std::is_same<typename Family::Element, float>::value;
-  CUtensorMap a_map, b_map;
+  CUtensorMap a_map, b_map, result_map{};
   if (!make_map(a_map, a, box_height(kDepth, Family::kAMnMajor, 1), kTf32) ||
       !make_map(b_map, b, box_height(kDepth, Family::kBMnMajor, 2), kTf32)) {
     return cudaErrorInvalidValue;
+  }
+  if constexpr (Family::kTransposed) {
+    if (!make_map(result_map, family.result(), kStoredColumns, false)) return cudaErrorInvalidValue;
   }
   const auto kernel = hopper_product_kernel<Family>;
   if (cudaError_t e =
@@ -116,7 +111,7 @@ cudaError_t launch(
   cluster.val.clusterDim = {kCluster, 1, 1};
   config.attrs = &cluster;
   config.numAttrs = 1;
-  return cudaLaunchKernelEx(&config, kernel, a_map, b_map, family, aside);
+  return cudaLaunchKernelEx(&config, kernel, a_map, b_map, result_map, family, aside);
 }
 
 inline Matrix<__nv_bfloat16> converted(const OperandSource& x) { return {x.half, x.width, x.height, x.depth, x.width}; }
@@ -283,6 +278,14 @@ struct Grouped {
   }
   __device__ auto line(const Work& w, int row, bool exists) const {
     return output.line((transpose_a ? w.group * k : w.begin) + w.row + row, w.column, exists);
+  }
+  /// What is stored where the transpose is computed.
+  Matrix<float> result() const {
+    return {output.out, n, transpose_a ? k : rows, transpose_a ? num_experts : 1, n};
+  }
+  __device__ Place place(const Work& w, int row, int column) const {
+    const int64_t first = transpose_a ? 0 : w.begin;
+    return {w.row + row, first + w.column + column, transpose_a ? static_cast<int>(w.group) : 0};
   }
   __device__ void store(const Work& w, int column, int row, float4 v) const {
     output.store((transpose_a ? w.group * k : w.begin) + w.column + column, w.row + row, v);

@@ -27,12 +27,20 @@ constexpr int kBoxBytes = 64 * kRowBytes;  // Of 64 rows or columns of a tile.
 constexpr int kBBytes = kTileColumns * kRowBytes;
 constexpr int kStagesBytes = 192 * 1024;
 constexpr int kMaxStages = 4;
-/// What half a transposed tile goes through at once: columns of 64 rows.
-constexpr int kTransposedColumns = 64;
-constexpr int kTransposedBytes = 64 * sizeof(float);  // Of a column.
+
+/// A tile whose rows are columns of the result is stored in boxes, each of them by two warps: of a column, a box has
+/// the pair's rows, which are as wide as a row of a stage.
+constexpr int kPair = 2 * kWarp;
+constexpr int kPairs = kMultiplyingWarps / 2;
+constexpr int kPairRows = kTileRows / kPairs;
+static_assert(kPairRows * sizeof(float) == kRowBytes, "");
+constexpr int kStoredColumns = 32;
+constexpr int kStoredBytes = kStoredColumns * kRowBytes;
+constexpr int kStoredBoxes = 2;  // Of a pair: it writes one while the other is stored.
+constexpr int kPairBarrier = 3;  // The first pair's, after the warpgroups'.
 /// With what it takes to begin on the 1024 bytes that swizzling demands.
 constexpr int kSharedBytes =
-    1024 + kStagesBytes + 2 * kTransposedColumns * kTransposedBytes + 2 * kMaxStages * 8 + 8;
+    1024 + kStagesBytes + kPairs * kStoredBoxes * kStoredBytes + 2 * kMaxStages * 8 + 8;
 
 /// The elements of a row.
 template <typename Element>
@@ -133,7 +141,17 @@ struct Work {
   } found, ahead;
 };
 
-/// Where a box of an operand begins: along the inner size, along the other, and in which matrix.
+/// A matrix [depth, height, width] as the TMA loads or stores it, in bfloat16 or float32.
+template <typename Element>
+struct Matrix {
+  const Element* data;
+  int64_t width, height, depth;
+  /// Elements from row to row.
+  int64_t stride;
+};
+
+/// Where a box of an operand begins: along the inner size, along the other, and in which matrix; one of the result:
+/// along a row, which row, and in which matrix.
 struct Place {
   int64_t inner, outer;
   int matrix;
@@ -321,8 +339,8 @@ __device__ void multiply_held_rows(Stages<Family>& stages, const Work& work, flo
     if (begin > 0 || end < kDepth) {
       held.clear_outside(begin, end);
       clear_b_outside<Family>(b, begin, end);
-      fence_shared_for_wgmma();
-      wait_for_warpgroup(1 + stages.half);
+      fence_shared();
+      wait_for_threads<kWarpgroup>(1 + stages.half);
     }
     fence_wgmma();
 #pragma unroll
@@ -367,8 +385,8 @@ __device__ void multiply_rows(Stages<Family>& stages, const Work& work, float (&
       // The rows beyond are the next group's.
       zero_rows(a, work.tail);
       clear_b_outside<Family>(b, 0, work.tail);
-      fence_shared_for_wgmma();
-      wait_for_warpgroup(1 + stages.half);
+      fence_shared();
+      wait_for_threads<kWarpgroup>(1 + stages.half);
     }
     fence_wgmma();
 #pragma unroll
@@ -416,43 +434,55 @@ __device__ void store_rows(const Family& family, const Work& work, int half, con
   }
 }
 
-/// Stores half a tile whose rows are columns of the result: by way of shared memory, so that rows of the result are
-/// whole lines of memory; all threads of a warpgroup call it.
+/// Stores half a tile whose rows are columns of the result, in boxes: the TMA reads one from shared memory while the
+/// next one is written, and the last ones while the next tile is multiplied. A box that is cut, as the next expert's
+/// rows may follow, is stored by the threads. All threads of a warpgroup call it.
 template <typename Family>
 __device__ void store_transposed(
-    const Family& family, const Work& work, int half, const float (&sums)[128], unsigned char* shared) {
-  const int thread = threadIdx.x % kWarpgroup, lane = thread % kWarp;
-  const bool odd = lane / 4 % 2 != 0;
-  const int row = held_row<Family>(thread / kWarp, lane) - odd * 2;
-  // Vectors of four rows of a column, the eight columns' that a quarter of a warp has in different banks.
-  const auto vector = [&](int column, int i) {
-    return reinterpret_cast<float4*>(shared + column * kTransposedBytes) + (i ^ column % 8);
+    const Family& family, const Work& work, const CUtensorMap* map, unsigned char* boxes, const float (&sums)[128]) {
+  const int pair = (threadIdx.x - kWarpgroup) / kPair, thread = threadIdx.x % kPair, lane = thread % kWarp;
+  const int first_row = pair * kPairRows;
+  const int held = held_row<Family>(threadIdx.x % kWarpgroup / kWarp, lane) % kPairRows;
+  // Which of its two columns a lane writes first: such that lanes that write together meet in no bank.
+  const bool second_first = !Stage<Family>::kRoundsA && lane % 4 >= 2;
+  const auto wait_for_pair = [&] { wait_for_threads<kPair>(kPairBarrier + pair); };
+  // A column after the other, in vectors of four rows, swizzled.
+  const auto at = [](unsigned char* box, int column, int row) {
+    return box + column * kRowBytes + (row / 4 ^ column % 8) * 16 + row % 4 * sizeof(float);
   };
 #pragma unroll
-  for (int first = 0; first < kTileColumns; first += kTransposedColumns) {
+  for (int first = 0; first < kTileColumns; first += kStoredColumns) {
     if (first >= work.columns) continue;
-    wait_for_warpgroup(1 + half);
-#pragma unroll
-    for (int i = 0; i < kTransposedColumns / 8; i++) {
-      // Lanes in pairs exchange one of their two columns, so that each holds four rows of the other.
-      const int j = first / 8 + i;
-      const float2 left{sums[j * 4], sums[j * 4 + 2]}, right{sums[j * 4 + 1], sums[j * 4 + 3]};
-      const float2 given = odd ? left : right;
-      const float2 got{__shfl_xor_sync(~0u, given.x, 4), __shfl_xor_sync(~0u, given.y, 4)};
-      *vector(i * 8 + lane % 4 * 2 + odd, row / 4) =
-          odd ? float4{got.x, got.y, right.x, right.y} : float4{left.x, left.y, got.x, got.y};
+    unsigned char* const box = boxes + (pair * kStoredBoxes + first / kStoredColumns % kStoredBoxes) * kStoredBytes;
+    if (thread == 0) {
+      // What the box had has been read: of the tile before, all.
+      first == 0 ? wait_for_reads<0>() : wait_for_reads<kStoredBoxes - 1>();
     }
-    wait_for_warpgroup(1 + half);
-    // A thread has the same rows of every eighth column.
-    constexpr int kVectors = kTransposedColumns * 16 / kWarpgroup;
-    const int to_row = half * 64 + thread % 16 * 4;
-    float4 held[kVectors];
+    wait_for_pair();
 #pragma unroll
-    for (int i = 0; i < kVectors; i++) held[i] = *vector(i * 8 + thread / 16, thread % 16);
+    for (int i = 0; i < kStoredColumns / 4; i++) {
+      const int j = (first / 8 + i / 2) * 4;
+      const float2 left{sums[j], sums[j + 2]}, right{sums[j + 1], sums[j + 3]};
+      const bool second = second_first != (i % 2 != 0);
+      *reinterpret_cast<float2*>(at(box, i / 2 * 8 + lane % 4 * 2 + second, held)) = second ? right : left;
+    }
+    fence_shared();
+    wait_for_pair();
+    if (first + kStoredColumns <= work.columns) {
+      if (thread == 0) {
+        const Place p = family.place(work, first_row, first);
+        store_box(map, box, static_cast<int>(p.inner), static_cast<int>(p.outer), p.matrix);
+        commit_stores();
+      }
+      continue;
+    }
+    constexpr int kVectors = kPairRows / 4;
+    const int row = thread % kVectors * 4;
 #pragma unroll
-    for (int i = 0; i < kVectors; i++) {
-      const int column = first + i * 8 + thread / 16;
-      if (to_row < work.rows && column < work.columns) family.store(work, column, to_row, held[i]);
+    for (int column = thread / kVectors; column < kStoredColumns; column += kPair / kVectors) {
+      if (first_row + row < work.rows && first + column < work.columns) {
+        family.store(work, first + column, first_row + row, *reinterpret_cast<const float4*>(at(box, column, row)));
+      }
     }
   }
 }
@@ -481,15 +511,17 @@ __device__ void load_boxes(
 
 /// Family: what a launch is made of. It has Element, what is multiplied (float in TF32), and AElement, what a is in
 /// memory: that, or float to be rounded to bfloat16; kAMnMajor, kBMnMajor, kShare; kTransposed, whether a tile's rows
-/// are columns of the result, for which it stores vectors of four rows itself; a type Schedule made of the family, the
-/// cluster's index, their number and the block's rank, that gives one Work after the other; the places of a step,
-/// asked for one after the other; the line of the result that receives a row in vectors of four, the j-th at a column,
-/// and may load what belongs to them before; and what is left to do for all blocks when the tiles are done. `aside` is
-/// converted meanwhile.
+/// are columns of the result, for which it has the result and the place in it of a row and column of a tile, and stores
+/// vectors of four rows where there is no whole box; a type Schedule made of the family, the cluster's index, their
+/// number and the block's rank, that gives one Work after the other; the places of a step, asked for one after the
+/// other; the line of the result that receives a row in vectors of four, the j-th at a column, and may load what
+/// belongs to them before; and what is left to do for all blocks when the tiles are done. `aside` is converted
+/// meanwhile.
 template <typename Family>
 __global__ void __launch_bounds__(kThreads, 1)
     hopper_product_kernel(const __grid_constant__ CUtensorMap a_map,
                           const __grid_constant__ CUtensorMap b_map,
+                          const __grid_constant__ CUtensorMap result_map,
                           const __grid_constant__ Family family,
                           const __grid_constant__ Strip aside) {
 // Other GPUs never launch it, and the host must see that it uses what is above.
@@ -498,8 +530,8 @@ __global__ void __launch_bounds__(kThreads, 1)
   constexpr bool a_mn_major = Family::kAMnMajor, b_mn_major = Family::kBMnMajor;
   extern __shared__ unsigned char memory[];
   unsigned char* const stages = memory + (1024 - shared_address(memory) % 1024) % 1024;
-  unsigned char* const transposed = stages + kStagesBytes;
-  uint64_t* const full = reinterpret_cast<uint64_t*>(transposed + 2 * kTransposedColumns * kTransposedBytes);
+  unsigned char* const boxes = stages + kStagesBytes;
+  uint64_t* const full = reinterpret_cast<uint64_t*>(boxes + kPairs * kStoredBoxes * kStoredBytes);
   uint64_t* const empty = full + kMaxStages;
   int* const taken = reinterpret_cast<int*>(empty + kMaxStages);
   if (threadIdx.x == 0) {
@@ -511,6 +543,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     fence_barriers();
     prefetch_map(&a_map);
     prefetch_map(&b_map);
+    if constexpr (Family::kTransposed) prefetch_map(&result_map);
   }
   wait_for_cluster();
 
@@ -594,12 +627,13 @@ __global__ void __launch_bounds__(kThreads, 1)
         for (int i = 0; i < 128; i++) sums[i] = 0;
       }
       if constexpr (Family::kTransposed) {
-        store_transposed(
-            family, work, ring.half, sums, transposed + ring.half * kTransposedColumns * kTransposedBytes);
+        store_transposed(family, work, &result_map, boxes, sums);
       } else {
         store_rows(family, work, ring.half, sums);
       }
     }
+    // The memory is this block's until it has been read.
+    if (Family::kTransposed && threadIdx.x % kPair == 0) wait_for_reads<0>();
     family.finish(schedule, threadIdx.x - kWarpgroup, 2 * kWarpgroup);
     if constexpr (S::kConvertsAside) aside.convert(taken);
   }

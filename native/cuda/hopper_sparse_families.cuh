@@ -148,6 +148,12 @@ struct SddFamily {
   __device__ Line line(const Work& w, int row, bool) const {
     return {{}, values + (w.begin * kBlock + row) * kBlock};
   }
+  Matrix<float> result() const { return {values, kBlock, int64_t{num_blocks} * kBlock, 1, kBlock}; }
+  /// Beyond the last block, where nothing is stored, if the tile has none that is used.
+  __device__ Place place(const Work& w, int row, int column) const {
+    const int64_t block = column < kBlock ? w.found.block[0] : w.found.block[1];
+    return {row, (block >= 0 ? block : num_blocks) * kBlock + column % kBlock, 0};
+  }
   __device__ void store(const Work& w, int column, int row, float4 v) const {
     const int64_t block = column < kBlock ? w.found.block[0] : w.found.block[1];
     if (block >= 0) store_vector(values + (block * kBlock + column % kBlock) * kBlock + row, v);
@@ -375,6 +381,10 @@ struct SwappedDsdFamily {
   };
   __device__ Line line(const Work& w, int row, bool) const {
     return {{}, out + ((w.row + row) * lines.count() + w.group) * kBlock};
+  }
+  Matrix<float> result() const { return {out, n, int64_t{lines.count()} * kBlock, 1, n}; }
+  __device__ Place place(const Work& w, int row, int column) const {
+    return {w.row + row, w.group * kBlock + column, 0};
   }
   __device__ void store(const Work& w, int column, int row, float4 v) const {
     store_vector(out + (w.group * kBlock + column) * n + w.row + row, v);

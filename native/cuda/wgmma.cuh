@@ -67,9 +67,10 @@ __device__ inline int cluster_rank() {
   asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
   return static_cast<int>(rank);
 }
-/// Waits for the 128 threads of a warpgroup.
-__device__ inline void wait_for_warpgroup(int name) {
-  asm volatile("bar.sync %0, 128;" ::"r"(name) : "memory");
+/// Waits until so many threads of whole warps wait at the barrier of this name.
+template <int threads>
+__device__ inline void wait_for_threads(int name) {
+  asm volatile("bar.sync %0, %1;" ::"r"(name), "n"(threads) : "memory");
 }
 
 // ---- Loads.
@@ -95,8 +96,24 @@ __device__ inline void load_box_to_cluster(
 __device__ inline void prefetch_map(const CUtensorMap* map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
 }
-/// Makes what threads have written to shared memory known to wgmma.
-__device__ inline void fence_shared_for_wgmma() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+// ---- Stores.
+
+/// Makes what threads have written to shared memory known to wgmma and the TMA.
+__device__ inline void fence_shared() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+/// Stores a box where it begins in the tensor; what lies beyond an edge is left out.
+__device__ inline void store_box(const CUtensorMap* map, const void* from, int x, int y, int z) {
+  asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(map),
+               "r"(shared_address(from)), "r"(x), "r"(y), "r"(z)
+               : "memory");
+}
+/// The stores that this thread has begun since the last time are a group.
+__device__ inline void commit_stores() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
+/// Waits until at most `count` of this thread's groups are still read from shared memory.
+template <int count>
+__device__ inline void wait_for_reads() {
+  asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(count) : "memory");
+}
 
 // ---- Products.
 
