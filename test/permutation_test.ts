@@ -431,6 +431,21 @@ describeEachBackend('permutation', () => {
     });
   });
 
+  // Of an index that is no permutation, a backend may fill either row; the others are zero, not what memory held.
+  test('of a copy that stands twice, or that there is not, no row is left unwritten', async () => {
+    const y = tf.tidy(() => {
+      const indices = tf.tensor1d([1, 1, 3, 9], 'int32');
+      const binIds = tf.tensor1d([0, 0, 1, 1], 'int32');
+      const x = tf.tensor2d([10, 20], [2, 1]);
+      return gather(x, indices, binIds, tf.tensor1d([2, 4], 'int32'), 2);
+    });
+    const [first, second, ...rest] = await y.data();
+    y.dispose();
+    expect([first, second].filter((value) => value !== 0 && value !== 10)).toEqual([]);
+    expect(first + second).toBeGreaterThan(0);
+    expect(rest).toEqual([20, 0]);
+  });
+
   test('the whole way, from scores to tokens, is differentiable', () => {
     tf.tidy(() => {
       const [tokens, hiddenSize, numExperts, topK, blockSize] = [4, 3, 4, 2, 2];

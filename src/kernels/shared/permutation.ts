@@ -39,16 +39,29 @@ export function rowOfCopy(permutation: Permutation, rows: Int32Array): Int32Arra
   return rows;
 }
 
-/** Visits the ranges of rows in `layout` that no copy fills. */
-export function forEachGap(permutation: Permutation, visit: (begin: number, end: number) => void) {
+/**
+ * Visits the ranges of rows in `layout` that no copy fills, by the `rowOfCopy` of the permutation: beside those
+ * between the experts, the row of a copy that has another, too, or that there is not.
+ */
+export function forEachGap(
+  permutation: Permutation,
+  rowOfCopy: Int32Array,
+  visit: (begin: number, end: number) => void,
+) {
+  const {indices} = permutation;
   let begin = 0;
   const fillUntil = (end: number) => {
     if (begin < end) {
       visit(begin, end);
     }
   };
-  forEachExpert(permutation, (_, row, count) => {
+  forEachExpert(permutation, (position, row, count) => {
     fillUntil(row);
+    for (let i = 0; i < count; i++) {
+      if (rowOfCopy[indices[position + i]] !== row + i) {
+        visit(row + i, row + i + 1);
+      }
+    }
     begin = Math.max(begin, row + count);
   });
   fillUntil(numRoutedRows(permutation));

@@ -21,19 +21,19 @@ function gatherKernel({
   const {x, bins} = inputs;
   const hiddenSize = x.shape[x.shape.length - 1];
   const out = backend.makeOutput(routedShape(attrs, bins.shape[0], hiddenSize), 'float32');
-  withRoutedRows(backend, inputs, attrs, ({permutation, numTokens, index, numRows, weights}) => {
+  withRoutedRows(backend, inputs, attrs, ({permutation, rows, index, ...routed}) => {
     const outValues = floats(backend, out);
-    forEachGap(permutation, (begin, end) =>
+    forEachGap(permutation, rows, (begin, end) =>
       outValues.fill(0, begin * hiddenSize, end * hiddenSize),
     );
     assembly(backend).pushRows(
-      numTokens,
+      routed.numTokens,
       attrs.topK,
       hiddenSize,
       address(backend, x),
       index,
-      numRows,
-      weights,
+      routed.numRows,
+      routed.weights,
       address(backend, out),
     );
   });

@@ -9,7 +9,8 @@ import {address, ints, intsAt} from './wasm_util';
 export interface RoutedRows {
   permutation: Permutation;
   numTokens: number;
-  /** The row of each copy, at this address. */
+  /** The row of each copy, and its address. */
+  rows: Int32Array;
   index: number;
   numRows: number;
   /** The address of the weight of each copy; 0 where there are none. */
@@ -26,9 +27,9 @@ export function withRoutedRows(
   const numCopies = inputs.indices.shape[0];
   withScratch(backend, Int32Array.BYTES_PER_ELEMENT * numCopies, (index) => {
     const permutation = readPermutation(inputs, attrs, (x) => ints(backend, x));
-    rowOfCopy(permutation, intsAt(backend, index, numCopies));
     f({
       permutation,
+      rows: rowOfCopy(permutation, intsAt(backend, index, numCopies)),
       numTokens: numCopies / attrs.topK,
       index,
       numRows: numRoutedRows(permutation),

@@ -48,10 +48,10 @@ export function findColumns(layout: RowLayout): string {
       ${forEachElement(layout, (i) => `let column${i} = min(column + ${i * lanes}u, uniforms.columns - 1u);`)}`;
 }
 
-/** Writes sum0 and so on to `row` of y. */
-export function storeRow(layout: RowLayout): string {
+/** Writes sum0 and so on to a row of y. */
+export function storeRow(layout: RowLayout, row = 'row'): string {
   return `
-      let to = row * uniforms.columns;
+      let to = ${row} * uniforms.columns;
       ${forEachElement(layout, (i) => {
         const column = `column + ${i * layout.lanes}u`;
         return `if (${column} < uniforms.columns) { y[to + ${column}] = sum${i}; }`;
@@ -70,8 +70,10 @@ export interface RowSource {
   types: Record<string, ElementType>;
   inputs: Record<string, TensorInfo>;
   uniforms?: Record<string, number>;
-  /** Declares `fn findTerm(row : u32, term : u32) -> Term`. */
+  /** Declares `fn findTerm(row : u32, term : u32) -> Term`, and where rows are placed `fn placeOf(row : u32) -> i32`. */
   declarations: string;
+  /** Whether rows of the result are not written in order, but each to its place, if it has one. */
+  placed?: boolean;
 }
 
 /** What `findTerm` gives: a row of x, -1 for none, and its weight. */
@@ -82,12 +84,12 @@ const TERM = 'struct Term { row : i32, weight : f32 }';
  * to 2 KiB and there are enough rows at a time to wait for memory together.
  */
 function pullRowsProgram(source: RowSource, layout: RowLayout): Program {
-  const {name, variant, terms, weighted, types, declarations, uniforms = {}} = source;
+  const {name, variant, terms, weighted, placed, types, declarations, uniforms = {}} = source;
   const {type, lanes, perLane} = layout;
   const weight = weighted ? 'term.weight * ' : '';
   return {
     name,
-    variant: [variant, terms, weighted, type, lanes, perLane].join(),
+    variant: [variant, terms, weighted, placed, type, lanes, perLane].join(),
     inputs: {x: type, ...types},
     outputs: {y: type},
     uniforms: {
@@ -100,6 +102,13 @@ function pullRowsProgram(source: RowSource, layout: RowLayout): Program {
     declarations: () => TERM + declarations,
     main: () => `${findColumns(layout)}
       if (row >= uniforms.numRows) { return; }
+      ${
+        placed
+          ? `
+      let place = placeOf(row);
+      if (place < 0) { return; }`
+          : ''
+      }
       ${forEachElement(layout, (i) => `var sum${i} = ${type}(0);`)}
       for (var i = 0u; i < ${terms}u; i++) {
         let term = findTerm(row, i);
@@ -108,11 +117,11 @@ function pullRowsProgram(source: RowSource, layout: RowLayout): Program {
           ${forEachElement(layout, (i) => `sum${i} += ${weight}x[source + column${i}];`)}
         }
       }
-      ${storeRow(layout)}`,
+      ${storeRow(layout, placed ? 'u32(place)' : 'row')}`,
   };
 }
 
-/** y[row] = the sum of the rows of x that the source names for it; y is [numRows, rowSize]. */
+/** y[row] = the sum of the rows of x that the source names for it, for `numRows` of them of `rowSize`. */
 export function pullRows(
   backend: WebGPUBackend,
   source: RowSource,
