@@ -23,6 +23,8 @@ export interface ScatteredRows {
  * kernel touch rows that are not there.
  */
 const GROUPS = `
+  var<workgroup> foundByFirst : vec2u;
+
   fn groupEnd(number : u32, begin : u32) -> u32 {
     return clamp(u32(max(bins[number], 0)), begin, uniforms.numRows);
   }`;
@@ -43,6 +45,82 @@ function eachBin(
       ${unroll(together, (i) => `let bin_${i} = u32(max(bins[${number(i)}], 0));`)}
       ${unroll(together, (i) => each(number(i), `bin_${i}`))}
     }`;
+}
+
+/**
+ * The same where each lane of a subgroup takes one of them, so that many take no longer than a few. Lanes
+ * that are left over read the last bin, by a number that is no group's.
+ */
+function eachBinOfLanes(subgroupSize: number, end: string, each: string): string {
+  return `
+    for (var first = 0u; first < ${end}; first += ${subgroupSize}u) {
+      let number = first + subgroup_invocation_id;
+      let bin = u32(max(bins[min(number, ${end} - 1u)], 0));
+      ${each}
+    }`;
+}
+
+/** WGSL statements that declare `name` as a value, vec2u, that the compiler knows to be the same for all. */
+function sameForAll(name: string, value: string): string {
+  return `
+    if (lane == 0u) { foundByFirst = ${value}; }
+    let ${name} = workgroupUniformLoad(&foundByFirst);`;
+}
+
+/**
+ * WGSL statements that declare, as u32, `matrix`: the first group whose tiles are not all before number
+ * `rowTile`, and `groupBegin`: where its rows begin.
+ */
+function findGroup(tile: TileSize, subgroupSize: number | undefined): string {
+  if (subgroupSize == null) {
+    return `
+      var matrix = 0u;
+      var groupBegin = 0u;
+      var end = 0u;
+      ${eachBin(
+        tile,
+        'uniforms.numGroups',
+        (number, bin) => `{
+          end = min(max(end, ${bin}), uniforms.numRows);
+          let isBefore = rowTile > end / ${tile.rows}u + ${number};
+          matrix = select(matrix, ${number} + 1u, isBefore);
+          groupBegin = select(groupBegin, end, isBefore);
+        }`,
+        'matrix == first',
+      )}`;
+  }
+  // A group ends where its bin says or one before it, the latest of them. So by each bin, the tile belongs
+  // at the latest to this group or one after it.
+  return `
+    var matrixOfLanes = uniforms.numGroups;
+    var beginOfLanes = 0u;
+    ${eachBinOfLanes(
+      subgroupSize,
+      'uniforms.numGroups',
+      `
+      let end = min(bin, uniforms.numRows);
+      let latest = max(number, rowTile - min(rowTile, end / ${tile.rows}u));
+      matrixOfLanes = min(matrixOfLanes, subgroupMin(latest));
+      beginOfLanes = max(beginOfLanes, subgroupMax(select(0u, end, number < matrixOfLanes)));`,
+    )}
+    ${sameForAll('found', 'vec2u(matrixOfLanes, beginOfLanes)')}
+    let matrix = found.x;
+    let groupBegin = found.y;`;
+}
+
+/** WGSL statements that declare `groupBegin`, u32, where the rows of group `matrix` begin. */
+function findBegin(tile: TileSize, subgroupSize: number | undefined): string {
+  if (subgroupSize == null) {
+    return `
+      var begin = 0u;
+      ${eachBin(tile, 'matrix', (_, bin) => `begin = max(begin, ${bin});`)}
+      let groupBegin = min(begin, uniforms.numRows);`;
+  }
+  return `
+    var beginOfLanes = 0u;
+    ${eachBinOfLanes(subgroupSize, 'matrix', 'beginOfLanes = max(beginOfLanes, subgroupMax(bin));')}
+    ${sameForAll('found', 'vec2u(beginOfLanes, 0u)')}
+    let groupBegin = min(found.x, uniforms.numRows);`;
 }
 
 /** WGSL of type u32: the row of a gathered matrix. */
@@ -149,24 +227,11 @@ export function groupsTimesMatrices(
             vector: vectorY,
             base: (k) => `((matrix * uniforms.depth + ${k}) * uniforms.columns)`,
           },
-      tile: (tile) => `
+      tile: (tile, subgroupSize) => `
         ${bandedTile('group', 'uniforms.rowTiles', 'uniforms.columnTiles')}
         let columnBegin = columnTile * ${tile.columns}u;
         let columnEnd = uniforms.columns;
-        var matrix = 0u;
-        var groupBegin = 0u;
-        var isBefore = true;
-        ${eachBin(
-          tile,
-          'uniforms.numGroups',
-          (number, bin) => `{
-            let end = clamp(${bin}, groupBegin, uniforms.numRows);
-            isBefore = isBefore && rowTile > end / ${tile.rows}u + ${number};
-            matrix = select(matrix, ${number} + 1u, isBefore);
-            groupBegin = select(groupBegin, end, isBefore);
-          }`,
-          'isBefore',
-        )}
+        ${findGroup(tile, subgroupSize)}
         var rowEnd = uniforms.numRows;
         if (matrix < uniforms.numGroups) { rowEnd = groupEnd(matrix, groupBegin); }
         let rowBegin = groupBegin + (rowTile - groupBegin / ${tile.rows}u - matrix) * ${tile.rows}u;
@@ -247,16 +312,15 @@ export function productsOfGroups(
         vector: vectorY,
         base: (k) => `(${gatheredRow(k, gatherB)} * uniforms.columns)`,
       },
-      tile: (tile) => `
+      tile: (tile, subgroupSize) => `
         let columnBegin = group % uniforms.columnTiles * ${tile.columns}u;
         let rowBegin = group / uniforms.columnTiles % uniforms.rowTiles * ${tile.rows}u;
         let matrix = group / uniforms.columnTiles / uniforms.rowTiles;
         let rowEnd = uniforms.rows;
         let columnEnd = uniforms.columns;
-        var depthBegin = 0u;
-        ${eachBin(tile, 'matrix', (_, bin) => `depthBegin = max(depthBegin, ${bin});`)}
-        depthBegin = min(depthBegin, uniforms.numRows);
-        let depthEnd = groupEnd(matrix, depthBegin);`,
+        ${findBegin(tile, subgroupSize)}
+        let depthBegin = groupBegin;
+        let depthEnd = groupEnd(matrix, groupBegin);`,
       result: {
         index: (row, column) =>
           `((matrix * uniforms.rows + ${row}) * uniforms.columns + ${column})`,

@@ -110,7 +110,7 @@ export function float16Program(
         })}
         }`;
       return `
-      ${source.tile(tile)}
+      ${source.tile(tile, subgroupSize)}
       let exponentA = scalingExponent(${magnitude('uniforms.magnitudeA')});
       let exponentB = scalingExponent(${magnitude('uniforms.magnitudeB')});
       let scaleA = powerOfTwo(exponentA);

@@ -38,8 +38,11 @@ export interface MatMulSource {
   declarations?: string;
   a: Operand;
   b: Operand;
-  /** WGSL statements that declare the tile. Returning leaves the result as it is. */
-  tile: (size: TileSize) => string;
+  /**
+   * WGSL statements that declare the tile. Returning leaves the result as it is. Where the core has them,
+   * they may use subgroups, of this size, and `subgroup_invocation_id`.
+   */
+  tile: (size: TileSize, subgroupSize?: number) => string;
   /** WGSL statements that run before the panel at `panel` is read. */
   panel?: string;
   /** What becomes of the sums: written to `y` as they are, or handed to an epilogue. */
