@@ -50,6 +50,8 @@ const CANDIDATES: {float16: Float16Tile[][]; float32: Float32Tile[][]} = {
     ],
     // Where the panels of those above are more than the workgroup memory.
     [float32(128, 128, 16, 8, 8, 4), float32(128, 128, 16, 8, 8, 16)],
+    // Of many rows and few columns, as a router's.
+    [{...float32(256, 64, 16, 16, 8, 4), leastRows: 65536}],
     [
       float32(128, 64, 16, 8, 4, 16),
       float32(128, 64, 32, 8, 8, 16),

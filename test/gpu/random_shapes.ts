@@ -660,6 +660,8 @@ family('matMul', (choose) => denseCase(chooseDenseSizes(choose)), {
     denseCase({...PLAIN, rows: 5, depth: 70000, columns: 7}),
     denseCase({...PLAIN, rows: 5, depth: 70000, columns: 8, transposeA: true}),
     denseCase({...PLAIN, rows: 70000, depth: 8, columns: 12, transposeB: true}),
+    denseCase({...PLAIN, rows: 70000, depth: 36, columns: 64, transposeB: true}),
+    denseCase({...PLAIN, rows: 70001, depth: 37, columns: 61}),
     denseCase({...PLAIN, rows: 515, depth: 1030, columns: 513}),
     denseCase({...PLAIN, rows: 512, depth: 1024, columns: 512, transposeA: true}),
   ],

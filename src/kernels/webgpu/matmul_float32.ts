@@ -19,6 +19,8 @@ export interface Float32Tile extends TileSize {
   /** The block of an invocation, in multiples of 4. */
   threadRows: number;
   threadColumns: number;
+  /** Rows of a problem that keep a large GPU busy with tiles of few invocations. Default: any. */
+  leastRows?: number;
 }
 
 /** Elements between the rows of a panel, so that turned blocks of two depths are in different banks. */

@@ -32,7 +32,7 @@ export function deepestPanel({float32, float16}: Tiles): number {
   return Math.max(...[...float32, ...float16].map(({depth}) => depth));
 }
 
-/** The largest float32 tile that the problem fills, among those that the device can run. */
+/** The largest float32 tile that the problem fills, among those that are for it and the device can run. */
 export function chooseFloat32Tile(
   problem: Problem,
   tiles: Float32Tile[],
@@ -40,6 +40,7 @@ export function chooseFloat32Tile(
 ): Float32Tile {
   const runnable = tiles.filter(
     (tile) =>
+      problem.rows >= (tile.leastRows ?? 0) &&
       float32PanelBytes(tile) <= limits.maxComputeWorkgroupStorageSize &&
       (tile.rows / tile.threadRows) * (tile.columns / tile.threadColumns) <=
         limits.maxComputeInvocationsPerWorkgroup,
