@@ -11,10 +11,9 @@ void grouped_mat_mul(Context& context, const GroupedMatMulAttrs& attrs) {
   const GroupedMatMulCall call(context, attrs);
   const ExpertRows groups{call.bins.data, call.experts, call.rows};
   if (attrs.transpose_a) {
-    rows_times_rows(groups, call.a.data, call.k, {call.b.data, call.n}, call.n, call.product);
+    rows_times_rows(groups, {call.a.data, call.k}, {call.b.data, call.n}, call.product);
   } else {
-    rows_times_matrices(groups, {call.a.data, call.k}, call.k, call.b.data, attrs.transpose_b, call.n,
-                        {call.product, call.n});
+    rows_times_matrices(groups, {call.a.data, call.k}, call.b.data, attrs.transpose_b, {call.product, call.n});
   }
 }
 

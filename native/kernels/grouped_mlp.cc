@@ -46,14 +46,14 @@ class Pass {
 
   /// The rows of tokens [T, H] times w' -> [N, F].
   void up(const float* tokens, const float* w, float* out) const {
-    rows_times_matrices(rows_, of_copies(tokens), experts_.hidden_size, w, true, ffn(), {out, ffn()});
+    rows_times_matrices(rows_, of_copies(tokens), w, true, {out, ffn()});
   }
 
   /// Hidden rows [N, F] times w, summed over the copies of each token -> [T, H].
   void down(const float* hidden, const float* w, float* out) {
     const int64_t size = experts_.hidden_size;
     float* const copies = top_k_ == 1 ? out : scratch(num_rows(), size);
-    rows_times_matrices(rows_, {hidden, ffn()}, ffn(), w, false, size, {copies, size, experts_.indices.data});
+    rows_times_matrices(rows_, {hidden, ffn()}, w, false, {copies, size, experts_.indices.data});
     if (top_k_ == 1) return;
     parallel_ranges(experts_.num_tokens, kGrain, [&](int64_t begin, int64_t end) {
       for (int64_t token = begin; token < end; token++) {
@@ -66,7 +66,7 @@ class Pass {
 
   /// The gradient of the matrices: hidden rows [N, F] and those of tokens [T, H] -> [E, F, H].
   void of_matrices(const float* hidden, const float* tokens, float* out) const {
-    rows_times_rows(rows_, hidden, ffn(), of_copies(tokens), experts_.hidden_size, out);
+    rows_times_rows(rows_, {hidden, ffn()}, of_copies(tokens), out);
   }
 
   /// linear [N, F] -> f(linear) times the weight of each copy.

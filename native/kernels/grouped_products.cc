@@ -3,8 +3,8 @@
 namespace megablocks {
 
 void rows_times_matrices(
-    const ExpertRows& groups, const Rows<const float>& a, int64_t k, const float* b, bool transpose_b,
-    int64_t n, const Rows<float>& out) {
+    const ExpertRows& groups, const Rows<const float>& a, const float* b, bool transpose_b, const Rows<float>& out) {
+  const int64_t k = a.stride, n = out.stride;
   std::vector<Product> products;
   std::vector<Term> terms;
   const int64_t end = groups.for_each([&](int64_t expert, int64_t begin, int64_t end) {
@@ -17,12 +17,13 @@ void rows_times_matrices(
 }
 
 void rows_times_rows(
-    const ExpertRows& groups, const float* a, int64_t m, const Rows<const float>& b, int64_t n, float* out) {
+    const ExpertRows& groups, const Rows<const float>& a, const Rows<const float>& b, float* out) {
+  const int64_t m = a.stride, n = b.stride;
   std::vector<Product> products;
   std::vector<Term> terms;
   groups.for_each([&](int64_t expert, int64_t begin, int64_t end) {
     products.push_back({m, n, {out + expert * m * n, n}, expert, 1});
-    terms.push_back({{{a + begin * m, m}, true}, {b.from(begin, 0)}, end - begin});
+    terms.push_back({{a.from(begin, 0), true}, {b.from(begin, 0)}, end - begin});
   });
   multiply(products, terms);
 }

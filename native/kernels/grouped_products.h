@@ -27,14 +27,14 @@ struct ExpertRows {
   }
 };
 
-/// a [rows, k] times b [E, k, n], [E, n, k] with transpose_b -> [rows, n]; zero beyond the last bin. The rows of
-/// a and of the result are in expert order.
-void rows_times_matrices(
-    const ExpertRows& groups, const Rows<const float>& a, int64_t k, const float* b, bool transpose_b,
-    int64_t n, const Rows<float>& out);
+// The rows here are whole, a stride long, and in expert order.
 
-/// The transposed rows of a [rows, m] times those of b [rows, n], expert by expert -> [E, m, n].
+/// a [rows, k] times b [E, k, n], [E, n, k] with transpose_b -> [rows, n]; zero beyond the last bin.
+void rows_times_matrices(
+    const ExpertRows& groups, const Rows<const float>& a, const float* b, bool transpose_b, const Rows<float>& out);
+
+/// The transposed rows of a [rows, m] times those of b [rows, n], expert by expert -> [E, m, n]; a in its places.
 void rows_times_rows(
-    const ExpertRows& groups, const float* a, int64_t m, const Rows<const float>& b, int64_t n, float* out);
+    const ExpertRows& groups, const Rows<const float>& a, const Rows<const float>& b, float* out);
 
 }  // namespace megablocks
