@@ -40,12 +40,12 @@ export function rowOfCopy(permutation: Permutation, rows: Int32Array): Int32Arra
 }
 
 /**
- * Visits the ranges of rows in `layout` that no copy fills, by the `rowOfCopy` of the permutation: beside those
- * between the experts, the row of a copy that has another, too, or that there is not.
+ * Visits the ranges of rows in `layout` that no copy fills, by the row of each copy: beside those between the
+ * experts, the row of a copy that has another, too, or that there is not.
  */
 export function forEachGap(
   permutation: Permutation,
-  rowOfCopy: Int32Array,
+  rows: Int32Array,
   visit: (begin: number, end: number) => void,
 ) {
   const {indices} = permutation;
@@ -58,7 +58,7 @@ export function forEachGap(
   forEachExpert(permutation, (position, row, count) => {
     fillUntil(row);
     for (let i = 0; i < count; i++) {
-      if (rowOfCopy[indices[position + i]] !== row + i) {
+      if (rows[indices[position + i]] !== row + i) {
         visit(row + i, row + i + 1);
       }
     }

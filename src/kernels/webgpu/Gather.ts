@@ -3,8 +3,8 @@ import type {TensorInfo} from '@tensorflow/tfjs-core';
 import {kernelConfig} from '../../kernel';
 import {Gather, type GatherAttrs, type GatherInputs, WeightedGather} from '../../kernel_names';
 import {routedShape} from '../shared/permutation';
-import {type Copies, positionLookup, withCopies} from './permutation';
-import {type ElementType, makeOutput, runProgram, workgroupsFor} from './program';
+import {type Copies, positionLookup, weightsOfCopies, withCopies} from './permutation';
+import {makeOutput, runProgram, workgroupsFor} from './program';
 import {pullRows} from './rows';
 
 /** Rows that a workgroup looks through for those that no copy has written. */
@@ -31,26 +31,16 @@ function gatherKernel({
   const rowSize = x.shape[x.shape.length - 1];
   const y = makeOutput(backend, routedShape(attrs, bins.shape[0], rowSize));
   const numRows = attrs.layout === 'binned' ? bins.shape[0] * attrs.numRows : attrs.numRows;
-  const byWhat = attrs.topK === 1 ? gatherByRow : gatherByToken;
-  byWhat(backend, {...inputs, attrs, y, numRows, rowSize});
+  const gather = attrs.topK === 1 ? gatherByRow : gatherByToken;
+  gather(backend, {...inputs, attrs, y, numRows, rowSize});
   return y;
-}
-
-function weighting(weights: TensorInfo | undefined) {
-  const weighted = weights != null;
-  return {
-    weighted,
-    types: (weighted ? {weights: 'f32'} : {}) as Record<string, ElementType>,
-    inputs: (weighted ? {weights} : {}) as Record<string, TensorInfo>,
-    of: (copy: string) => (weighted ? `weights[${copy}]` : '1'),
-  };
 }
 
 /** Row by row of the result, which is written in order; each finds its copy and so its token. */
 function gatherByRow(backend: WebGPUBackend, {attrs, weights, ...call}: Call) {
   const {indices} = call;
   const {types, inputs, uniforms, declarations} = positionLookup(call, attrs);
-  const weight = weighting(weights);
+  const weight = weightsOfCopies(weights);
   const source = {
     name: Gather,
     variant: attrs.layout,
@@ -77,7 +67,7 @@ function gatherByRow(backend: WebGPUBackend, {attrs, weights, ...call}: Call) {
  */
 function gatherByToken(backend: WebGPUBackend, {attrs, weights, ...call}: Call) {
   const {topK} = attrs;
-  const weight = weighting(weights);
+  const weight = weightsOfCopies(weights);
   withCopies(backend, call, attrs, (copies) => {
     const source = {
       name: Gather,

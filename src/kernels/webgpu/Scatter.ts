@@ -2,7 +2,7 @@ import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import type {TensorInfo} from '@tensorflow/tfjs-core';
 import {kernelConfig} from '../../kernel';
 import {Scatter, type ScatterAttrs, type ScatterInputs, WeightedScatter} from '../../kernel_names';
-import {withCopies} from './permutation';
+import {weightsOfCopies, withCopies} from './permutation';
 import {makeOutput} from './program';
 import {pullRows} from './rows';
 
@@ -21,20 +21,20 @@ function scatterKernel({
   const rowSize = x.shape[x.shape.length - 1];
   const numRows = index.indices.shape[0] / topK;
   const y = makeOutput(backend, [numRows, rowSize]);
-  const weighted = weights != null;
+  const weight = weightsOfCopies(weights);
   withCopies(backend, index, attrs, ({types, inputs: copies, uniforms, declarations}) => {
     const source = {
       name: Scatter,
       variant: '',
       terms: topK,
-      weighted,
-      types: {...types, ...(weighted ? {weights: 'f32'} : {})},
-      inputs: {...copies, ...(weighted ? {weights} : {})},
+      weighted: weight.weighted,
+      types: {...types, ...weight.types},
+      inputs: {...copies, ...weight.inputs},
       uniforms,
       declarations: `${declarations}
       fn findTerm(row : u32, term : u32) -> Term {
         let copy = row * ${topK}u + term;
-        return Term(rowOfCopy(copy), ${weighted ? 'weights[copy]' : '1'});
+        return Term(rowOfCopy(copy), ${weight.of('copy')});
       }`,
     };
     pullRows(backend, source, {x, y, numRows, rowSize});

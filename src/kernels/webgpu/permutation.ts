@@ -99,6 +99,17 @@ export function positionLookup(index: PermutationIndex, attrs: PermutationAttrs)
   return lookup(index, attrs, POSITION_OF);
 }
 
+/** The weights of copies as an input, where there are any, and the WGSL of that of a copy. */
+export function weightsOfCopies(weights: TensorInfo | undefined) {
+  const weighted = weights != null;
+  return {
+    weighted,
+    types: (weighted ? {weights: 'f32'} : {}) as Record<string, ElementType>,
+    inputs: (weighted ? {weights} : {}) as Record<string, TensorInfo>,
+    of: (copy: string) => (weighted ? `weights[${copy}]` : '1'),
+  };
+}
+
 /** The sorted position of each copy and its row, as `rowOfCopy` reads them. */
 export interface Copies {
   types: Record<'indices' | 'copies', ElementType>;
