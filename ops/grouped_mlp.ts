@@ -1,6 +1,5 @@
 import {
   add,
-  customGrad,
   mul,
   reshape,
   sum,
@@ -29,7 +28,7 @@ import {
   type PermutedMatMulInputs,
   type Precision,
 } from '../src/kernel_names';
-import {withoutTape} from '../src/tape';
+import {withGradient, withoutTape} from '../src/tape';
 import {activation as activate} from './activation';
 import {gather} from './gather';
 import {groupedMatMul} from './grouped_mat_mul';
@@ -169,7 +168,8 @@ function whole(
 ): Tensor2D {
   const attrs: ExpertsAttrs = {activation, topK, precision};
   return tidy(() => {
-    // Made outside of customGrad: what is made there and saved, tfjs' check of kernels takes for a leak.
+    // No gradient of the kernel: of what it returns besides y, tfjs would make one of zeros. And made outside
+    // of what has it: what is made there and saved, tfjs' check of kernels takes for a leak.
     const [y, saved] = withoutTape(() =>
       runKernel<GroupedMlpInputs, ExpertsAttrs, Tensor[]>(
         GroupedMlp,
@@ -177,12 +177,6 @@ function whole(
         attrs,
       ),
     );
-    // And not a gradient of the kernel: of what it returns besides y, tfjs would make one of zeros.
-    const differentiable = customGrad((...args) => {
-      const save = args.pop() as unknown as (tensors: Tensor[]) => void;
-      save([...(args as Tensor[]), indices, bins, saved]);
-      return {value: y, gradFunc};
-    });
     const gradFunc = (dy: Tensor, tensors: Tensor[]) => {
       const [x, expertWeights, w1, w2, indices, bins, saved] = tensors;
       return runKernel<GroupedMlpGradInputs, ExpertsAttrs, Tensor[]>(
@@ -191,7 +185,10 @@ function whole(
         attrs,
       );
     };
-    return differentiable(x, expertWeights, w1, w2) as Tensor2D;
+    return withGradient([x, expertWeights, w1, w2], (inputs, save) => {
+      save([...inputs, indices, bins, saved]);
+      return {value: y, gradFunc};
+    }) as Tensor2D;
   });
 }
 
@@ -223,9 +220,8 @@ function fused(
   const sumCopies = (copies: Tensor) =>
     topK === 1 ? copies : sum(reshape(copies, [x.shape[0], topK, x.shape[1]]), 1);
 
-  const mlp = customGrad((...args) => {
-    const save = args.pop() as unknown as (tensors: Tensor[]) => void;
-    const [x, expertWeights, w1, w2, v1] = args as Tensor[];
+  const inputs = [x, expertWeights, w1, w2, ...(v1 ? [v1] : [])];
+  return withGradient(inputs, ([x, expertWeights, w1, w2, v1], save) => {
     const {indices, bins} = routing;
     const gate = v1 && permuted({a: x, b: w1, bins, indices}, 'a', {transposeB: true});
     const [linear, hidden] = runKernel<ExpertsUpInputs, ExpertsAttrs, Tensor[]>(
@@ -265,6 +261,5 @@ function fused(
         ];
       });
     return {value, gradFunc};
-  });
-  return mlp(x, expertWeights, w1, w2, ...(v1 ? [v1] : [])) as Tensor2D;
+  }) as Tensor2D;
 }

@@ -2,7 +2,6 @@ import {
   add,
   clone,
   concat,
-  customGrad,
   dispose,
   fill,
   matMul,
@@ -22,7 +21,7 @@ import {
   SparseSoftmaxCrossEntropyGrad,
   type SparseSoftmaxCrossEntropyGradInputs,
 } from '../src/kernel_names';
-import {currentTape, withoutTape} from '../src/tape';
+import {currentTape, withGradient, withoutTape} from '../src/tape';
 import {labelsOfRows, sparseSoftmaxCrossEntropy} from './sparse_softmax_cross_entropy';
 
 const OP = 'linearCrossEntropyLoss';
@@ -79,15 +78,13 @@ export function linearCrossEntropyLoss(
     const {loss, grads} = withoutTape(() =>
       overChunks(chunks, rows, table, rowLabels, withGradients),
     );
-    const differentiable = customGrad((...args) => {
-      const save = args.pop() as unknown as (tensors: Tensor[]) => void;
+    return withGradient([rows, table], (_, save) => {
       save(grads);
       return {
         value: clone(loss),
         gradFunc: (dy: Tensor, grads: Tensor[]) => grads.map((grad) => mul(grad, dy)),
       };
-    });
-    return differentiable(rows, table) as Scalar;
+    }) as Scalar;
   });
 }
 

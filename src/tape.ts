@@ -1,4 +1,4 @@
-import {engine} from '@tensorflow/tfjs-core';
+import {customGrad, engine, type Tensor} from '@tensorflow/tfjs-core';
 
 // tfjs keeps one tape: the list of the kernels that ran under the gradient being computed.
 
@@ -31,4 +31,21 @@ export function withoutTape<T>(f: () => T): T {
   } finally {
     state.gradientDepth = gradientDepth;
   }
+}
+
+/**
+ * `tf.customGrad` of these inputs, with what saves tensors for the gradient as an argument of its own: tfjs
+ * gives it as one more input.
+ */
+export function withGradient(
+  inputs: Tensor[],
+  f: (
+    inputs: Tensor[],
+    save: (tensors: Tensor[]) => void,
+  ) => {value: Tensor; gradFunc: (dy: Tensor, saved: Tensor[]) => Tensor | Tensor[]},
+): Tensor {
+  return customGrad((...args) => {
+    const save = args.pop() as unknown as (tensors: Tensor[]) => void;
+    return f(args as Tensor[], save);
+  })(...inputs);
 }

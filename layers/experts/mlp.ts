@@ -1,5 +1,5 @@
-import {customGrad, mul, type Tensor, tidy, valueAndGrads} from '@tensorflow/tfjs-core';
-import {withOwnTape} from '../../src/tape';
+import {mul, type Tensor, tidy, valueAndGrads} from '@tensorflow/tfjs-core';
+import {withGradient, withOwnTape} from '../../src/tape';
 import type {ActivationName, Precision} from '../../src/kernel_names';
 import type {ActivationFunction} from '../activations';
 
@@ -79,10 +79,8 @@ function recomputedDown(
   {metadata, products}: ExpertRows,
 ): Tensor {
   const numInputs = preActivations.length;
-  const down = customGrad((...args) => {
-    const save = args.pop() as unknown as (tensors: Tensor[]) => void;
-    const w2 = args.pop() as Tensor;
-    save([...(args as Tensor[]), w2, ...metadata]);
+  return withGradient([...preActivations, w2], (inputs, save) => {
+    save([...inputs, ...metadata]);
     const gradFunc = (dy: Tensor, saved: Tensor[]) =>
       tidy(() => {
         const [w2, ...metadata] = saved.slice(numInputs);
@@ -92,7 +90,7 @@ function recomputedDown(
         );
         return [...grads, downGradWeights(value, dy)];
       });
-    return {value: products(metadata).down(hidden(...(args as [Tensor])), w2), gradFunc};
+    const [preActivations, w2] = [inputs.slice(0, numInputs), inputs[numInputs]];
+    return {value: products(metadata).down(hidden(...(preActivations as [Tensor])), w2), gradFunc};
   });
-  return down(...preActivations, w2);
 }
