@@ -23,11 +23,11 @@ import {
 import {type MoEArguments, type ResolvedArguments, resolveArguments} from './arguments';
 import {assignExperts, type ExpertAssignment} from '../ops/expert_assignment';
 import type {ExpertMlpOptions, ExpertWeights} from './experts/mlp';
+import {inShape} from '../src/in_shape';
 import {serializeInitializer} from './initializers';
 import {loadBalancingLoss} from '../ops/load_balancing_loss';
 import {type ExpertWeightLayouts, weightSpecs} from './moe_weights';
 import {onlyInput} from './only_input';
-import {inShape} from '../src/in_shape';
 import {PassQueue} from './pass_queue';
 import {jitter, route, type Routing} from './router';
 import {routerZloss} from './router_zloss';

@@ -1,5 +1,6 @@
-import {reshape, type Tensor, type Tensor2D} from '@tensorflow/tfjs-core';
+import type {Tensor, Tensor2D} from '@tensorflow/tfjs-core';
 import {assertTensor} from '../src/asserts';
+import {inShape} from '../src/in_shape';
 import {runKernel} from '../src/kernel';
 import {Embedding, type EmbeddingInputs} from '../src/kernel_names';
 
@@ -25,7 +26,7 @@ export function embedding(table: Tensor2D, indices: Tensor): Tensor {
   assertTensor('embedding', 'indices', indices, {dtype: 'int32'});
   const rows = runKernel<EmbeddingInputs, object>(Embedding, {
     table,
-    indices: reshape(indices, [indices.size]),
+    indices: inShape(indices, [indices.size]),
   });
-  return reshape(rows, [...indices.shape, table.shape[1]]);
+  return inShape(rows, [...indices.shape, table.shape[1]]);
 }

@@ -1,8 +1,8 @@
 import type {Tensor, Tensor1D} from '@tensorflow/tfjs-core';
 import {assert, assertTensor} from '../src/asserts';
+import {inShape} from '../src/in_shape';
 import {runKernel} from '../src/kernel';
 import {LayerNorm, type LayerNormAttrs, type LayerNormInputs} from '../src/kernel_names';
-import {inShape} from '../src/in_shape';
 
 /**
  * Layer normalization over the last axis, in one kernel forward and one backward.

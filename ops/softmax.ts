@@ -1,8 +1,8 @@
 import {softmax as softmaxOfTfjs, type Tensor} from '@tensorflow/tfjs-core';
 import {assert, assertTensor} from '../src/asserts';
+import {inShape} from '../src/in_shape';
 import {hasKernels, runKernel} from '../src/kernel';
 import {Softmax, SoftmaxGrad, type SoftmaxInputs} from '../src/kernel_names';
-import {inShape} from '../src/in_shape';
 
 /**
  * The softmax over the last axis, in one kernel forward and one backward on webgpu. On other backends it is

@@ -1,5 +1,6 @@
-import {cast, mean, reshape, type Scalar, type Tensor, type Tensor1D} from '@tensorflow/tfjs-core';
+import {cast, mean, type Scalar, type Tensor, type Tensor1D} from '@tensorflow/tfjs-core';
 import {assert, assertTensor} from '../src/asserts';
+import {inShape} from '../src/in_shape';
 import {runKernel} from '../src/kernel';
 import {SparseSoftmaxCrossEntropy, type SparseSoftmaxCrossEntropyInputs} from '../src/kernel_names';
 
@@ -29,10 +30,10 @@ export function sparseSoftmaxCrossEntropy(labels: Tensor, logits: Tensor): Tenso
   const vocabSize = logits.shape[logits.rank - 1];
   const rowLabels = labelsOfRows(OP, labels, shape);
   const losses = runKernel<SparseSoftmaxCrossEntropyInputs, object>(SparseSoftmaxCrossEntropy, {
-    logits: reshape(logits, [rowLabels.size, vocabSize]),
+    logits: inShape(logits, [rowLabels.size, vocabSize]),
     labels: rowLabels,
   });
-  return reshape(losses, shape);
+  return inShape(losses, shape);
 }
 
 /**
@@ -56,5 +57,5 @@ export function labelsOfRows(op: string, labels: Tensor, shape: number[]): Tenso
     [shape.join(), [...shape, 1].join()].includes(labels.shape.join()),
     () => `${op}: labels must have shape [${shape}] or [${[...shape, 1]}], got [${labels.shape}]`,
   );
-  return cast(reshape(labels, [labels.size]), 'int32');
+  return cast(inShape(labels, [labels.size]) as Tensor1D, 'int32');
 }
