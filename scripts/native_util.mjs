@@ -80,10 +80,12 @@ function evaluate(code, root) {
 }
 const whyNotRunning = (code, root) => evaluate(code, root).problem;
 
+const requireTfjsNode = (root) => `require(${JSON.stringify(tfjsNode(root))})`;
+
 /** The version of the libtensorflow that tfjs-node has; throws where it does not load. */
 export function tensorflowVersion(root) {
   const {printed, problem} = evaluate(
-    `console.log(require(${JSON.stringify(tfjsNode(root))}).backend().binding.TF_Version)`,
+    `console.log(${requireTfjsNode(root)}.backend().binding.TF_Version)`,
     root,
   );
   if (problem != null) {
@@ -93,7 +95,7 @@ export function tensorflowVersion(root) {
 }
 
 /** Why tfjs-node does not load; undefined where it does. */
-export const whyNoTfjsNode = (root) => whyNotRunning("require('@tensorflow/tfjs-node')", root);
+export const whyNoTfjsNode = (root) => whyNotRunning(requireTfjsNode(root), root);
 
 /** Why this library's ops do not load into it; undefined where they do. */
 export const whyNoOps = (root) => whyNotRunning("require('./native/index.cjs').loadNative()", root);
