@@ -5,7 +5,9 @@ const {existsSync} = require('node:fs');
 const {join} = require('node:path');
 
 const BACKENDS = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'];
-const ADDON = join(__dirname, 'build/megablocks.node');
+/** One that checks every access is apart: it loads only where its runtime is preloaded. */
+const BUILD = process.env.MEGABLOCKS_SANITIZE ? 'build/sanitized' : 'build';
+const ADDON = join(__dirname, BUILD, 'megablocks.node');
 
 /** The first of the packages that is installed: its name and its exports. */
 function loadTfjsNode() {
@@ -79,4 +81,4 @@ function loadNative() {
   };
 }
 
-module.exports = {loadNative};
+module.exports = {ADDON, loadNative};

@@ -1,3 +1,5 @@
+/** The file of the ops; it is there once they are built. */
+export declare const ADDON: string;
 export declare function loadNative(): {
   package: string;
   version: string;

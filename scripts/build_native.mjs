@@ -1,6 +1,7 @@
 // `npm run build:native`: builds native/, the op library for tfjs-node or tfjs-node-gpu, whichever is
 // installed, against the libtensorflow that it has; with the kernels for GPUs where nvcc is in the PATH, or
-// CUDACXX names it. Arguments go to CMake's configuration.
+// CUDACXX names it. Arguments go to CMake's configuration. With MEGABLOCKS_SANITIZE=1 in the environment, ops
+// that check every access and all arithmetic are built beside them, and loaded where it is set.
 import {cpus} from 'node:os';
 import {
   copyFileSync,
@@ -13,6 +14,7 @@ import {
 } from 'node:fs';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import megablocks from '../native/index.cjs';
 import {
   compiler,
   exists,
@@ -25,8 +27,7 @@ import {
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(root, 'native');
 
-/** Where native/index.cjs looks for the addon. */
-const TARGET = join(native, 'build/megablocks.node');
+const {ADDON} = megablocks;
 
 /**
  * Builds the addon, unless it is newer than its sources and libtensorflow and `always` is false.
@@ -42,7 +43,7 @@ export function buildNative({always = false, cmakeArguments = []} = {}) {
     throw new Error('CMake must be installed, 3.18 or newer');
   }
   console.log('Building the TensorFlow ops ...');
-  const build = join(native, 'build/cmake');
+  const build = join(dirname(ADDON), 'cmake');
   const define = (name, value) => `-D${name}=${value}`;
   const definitions = [
     define('CMAKE_CXX_COMPILER', compiler()),
@@ -50,6 +51,7 @@ export function buildNative({always = false, cmakeArguments = []} = {}) {
     define('TENSORFLOW_INCLUDE_DIR', join(dirname(libraries), 'include')),
     define('TENSORFLOW_VERSION', tensorflowVersion(root)),
     define('NODE_INCLUDE_DIR', nodeIncludeDir(root)),
+    define('MEGABLOCKS_SANITIZE', process.env.MEGABLOCKS_SANITIZE ? 'ON' : 'OFF'),
   ];
   // CMake remembers the compiler and the libraries of a build that may be out of date.
   rmSync(build, {recursive: true, force: true});
@@ -58,9 +60,9 @@ export function buildNative({always = false, cmakeArguments = []} = {}) {
   console.log(/MegaBlocks: (.*)/.exec(run('cmake', configure, root))[1]);
   run('cmake', ['--build', build, '--parallel', String(cpus().length)], root);
   // Beside and renamed: a process may have the old one open.
-  const temporary = `${TARGET}.${process.pid}.tmp`;
+  const temporary = `${ADDON}.${process.pid}.tmp`;
   copyFileSync(join(build, 'megablocks.node'), temporary);
-  renameSync(temporary, TARGET);
+  renameSync(temporary, ADDON);
 }
 
 /** The folder of libtensorflow. */
@@ -82,7 +84,7 @@ function isUpToDate(libraries) {
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
     .filter((path) => !/[\\/]native[\\/](build|deps)[\\/]/.test(path));
   const times = [...sources, libraries].map((path) => statSync(path).mtimeMs);
-  return existsSync(TARGET) && statSync(TARGET).mtimeMs > Math.max(...times);
+  return existsSync(ADDON) && statSync(ADDON).mtimeMs > Math.max(...times);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -7,6 +7,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -46,9 +47,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, {recursive: true, force: true}));
 
-/** A package in the place of tfjs-node, whose backend says its version. */
-function installTfjsNode(name = '@tensorflow/tfjs-node') {
-  const backend = {binding: {TF_Version: VERSION}};
+/** A package in the place of tfjs-node: its backend says its version, and whether it has a GPU. */
+function installTfjsNode(name = '@tensorflow/tfjs-node', {usesGpu = false} = {}) {
+  const backend = {binding: {TF_Version: VERSION}, isUsingGpuDevice: usesGpu};
   const folder = `node_modules/${name}`;
   write(`${folder}/package.json`, JSON.stringify({name, main: 'index.js'}));
   write(
@@ -59,11 +60,14 @@ function installTfjsNode(name = '@tensorflow/tfjs-node') {
   return folder;
 }
 
-function installOps() {
-  write('native/build/megablocks.node', JSON.stringify({instructions: 'avx2', threads: 2}));
+const ADDON = 'native/build/megablocks.node';
+const OPS = {instructions: 'avx2', threads: 2};
+
+function installOps({name = ADDON, cuda}: {name?: string; cuda?: object} = {}) {
+  write(name, JSON.stringify({...OPS, cuda}));
   // Newer than what it would be built of.
   const later = Date.now() / 1000 + 60;
-  utimesSync(path('native/build/megablocks.node'), later, later);
+  utimesSync(path(name), later, later);
 }
 
 function node(args: string[], env: NodeJS.ProcessEnv = {}) {
@@ -98,5 +102,127 @@ describe('npm run setup:tensorflow', () => {
       stderr: expect.stringMatching(/^setup:tensorflow: (Python with pip must|libtensorflow for)/),
     });
     expect(existsSync(path('native/build'))).toBe(false);
+  });
+});
+
+describe('npm run build:native', () => {
+  const build = () => node(['scripts/build_native.mjs']);
+
+  test('says that tfjs-node is missing', () => {
+    expect(build()).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(
+        /^build:native: @tensorflow\/tfjs-node or .* must be installed/,
+      ),
+    });
+  });
+
+  test('says that libtensorflow is missing', () => {
+    rmSync(path(installTfjsNode(), 'deps'), {recursive: true});
+    expect(build()).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^build:native: .* has no libtensorflow: npm run setup:tensor/),
+    });
+  });
+
+  test('says that CMake is missing, or a compiler, and leaves the ops that are there', () => {
+    installTfjsNode();
+    installOps();
+    const {status, stderr} = build();
+    expect({status, stderr}).toEqual({
+      status: 1,
+      stderr: 'build:native: CMake must be installed, 3.18 or newer\n',
+    });
+    // A CMake that is none: a link to Node.js.
+    mkdirSync(path('bin'));
+    symlinkSync(process.execPath, path('bin/cmake'));
+    expect(node(['scripts/build_native.mjs'], {PATH: path('bin')})).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^build:native: a C\+\+ compiler must be installed/),
+    });
+    expect(JSON.parse(readFileSync(path(ADDON), 'utf8'))).toEqual(OPS);
+  });
+});
+
+describe('loading the ops', () => {
+  const LOAD = `try {
+    console.log(JSON.stringify(require('./native/index.cjs').loadNative()));
+  } catch ({message}) {
+    console.log(message);
+  }`;
+  const load = (env?: NodeJS.ProcessEnv) =>
+    node(['--require', './json_addons.cjs', '--eval', LOAD], env).stdout;
+  const found = {package: '@tensorflow/tfjs-node', version: VERSION, devices: ['CPU'], ...OPS};
+
+  test('describes what it found', () => {
+    installTfjsNode();
+    installOps();
+    expect(JSON.parse(load())).toEqual(found);
+  });
+
+  test('takes those that check every access where that is asked for', () => {
+    installTfjsNode();
+    installOps({name: 'native/build/sanitized/megablocks.node'});
+    expect(JSON.parse(load({MEGABLOCKS_SANITIZE: '1'}))).toEqual(found);
+    expect(load()).toContain('the ops must be built');
+  });
+
+  test('says where tfjs-node is missing, or does not load', () => {
+    expect(load()).toMatch(
+      /^tfjs-megablocks\/tensorflow: @tensorflow\/tfjs-node-gpu or @tensorflow\/tfjs-node must be installed, got neither/,
+    );
+    write(`${installTfjsNode()}/index.js`, 'throw new Error("no libtensorflow");');
+    expect(load()).toBe(
+      'tfjs-megablocks/tensorflow: @tensorflow/tfjs-node must load, got: no libtensorflow\n',
+    );
+  });
+
+  test('says where the ops are missing', () => {
+    installTfjsNode();
+    expect(load()).toBe(
+      'tfjs-megablocks/tensorflow: the ops must be built, with a C++ compiler and CMake: ' +
+        `npm run build:native in ${root}\n`,
+    );
+  });
+
+  test('says where the ops do not load', () => {
+    installTfjsNode();
+    write(ADDON, 'no library');
+    expect(node(['--eval', LOAD]).stdout).toMatch(
+      /^tfjs-megablocks\/tensorflow: the ops must fit the installed libtensorflow; build them again \(npm run build:native in .*\), got: .*megablocks\.node/,
+    );
+  });
+
+  const cuda = {version: '13.0', stream: 'tensorflow', gpus: ['a GPU, compute capability 9.0']};
+
+  test('says where they were built for the headers of another TensorFlow', () => {
+    installTfjsNode();
+    installOps({cuda: {...cuda, tensorflow: '0.0.0'}});
+    expect(load()).toBe(
+      `tfjs-megablocks/tensorflow: the ops must be built for TensorFlow ${VERSION}, got 0.0.0: ` +
+        `npm run build:native in ${root}\n`,
+    );
+  });
+
+  test.each([
+    ['no problem', true, undefined, undefined],
+    ['a GPU that is too old', true, 'compute capability 7.5', 'compute capability 7.5'],
+    ['no driver', false, 'no CUDA-capable device', 'no CUDA-capable device'],
+    [
+      'a TensorFlow that uses no GPU',
+      false,
+      undefined,
+      `TensorFlow ${VERSION} uses no GPU: its build is for the CPU, or a CUDA library is missing ` +
+        '(its own log names it)',
+    ],
+  ])('describes the GPU: %s', (_, usesGpu, problem, expected) => {
+    installTfjsNode('@tensorflow/tfjs-node-gpu', {usesGpu});
+    installOps({cuda: {...cuda, tensorflow: VERSION, problem}});
+    expect(JSON.parse(load())).toEqual({
+      ...found,
+      package: '@tensorflow/tfjs-node-gpu',
+      devices: usesGpu ? ['CPU', 'GPU'] : ['CPU'],
+      cuda: {...cuda, ...(expected != null && {problem: expected})},
+    });
   });
 });
