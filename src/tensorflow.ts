@@ -35,7 +35,7 @@ export interface TensorFlowInfo {
     stream: 'tensorflow' | 'device';
     /** Every GPU that CUDA sees, with its compute capability, which must be 8.0 or newer. */
     gpus: readonly string[];
-    /** Why no GPU is used, where none is. */
+    /** Why the ops run on no GPU, where they do not. */
     problem?: string;
   };
 }
@@ -44,8 +44,8 @@ export interface TensorFlowInfo {
  * The TensorFlow that the `tensorflow` backend runs on.
  *
  * ```js
- * import * as tf from '@tensorflow/tfjs-node';
  * import {tensorflow} from 'tfjs-megablocks/tensorflow';
+ * import * as tf from '@tensorflow/tfjs-node';
  *
  * console.log(tensorflow.version, tensorflow.devices);
  * ```

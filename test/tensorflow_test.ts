@@ -184,6 +184,19 @@ describeEachBackend(
       expectClose(tf.add([1], [1]), [2]);
     });
 
+    test('say that memory is out, and go on', () => {
+      const attrs = {layout: 'packed', topK: 1, numRows: 2 ** 31 - 1};
+      tf.tidy(() => {
+        const inputs = [tf.zeros([2, 2 ** 20]), int(0, 1), int(2), int(2)];
+        expect(() => execute(Gather, inputs, attrs)).toThrow('MegaBlocksGather: out of memory');
+        expectClose(tf.add([1], [1]), [2]);
+        expectClose(
+          execute(Gather, inputs, {...attrs, numRows: 2})[0] as tf.Tensor,
+          float(2, 2 ** 20),
+        );
+      });
+    });
+
     test('normalize a row that no vector divides', () => {
       const x = tf.tensor2d([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17], [1, 17]);
       const backend = tf.backend() as unknown as TensorFlowBackend;
@@ -196,10 +209,32 @@ describeEachBackend(
       );
     });
 
+    /** Runs a program in a process of its own; what it printed. */
+    function runNode(program: string, env: NodeJS.ProcessEnv = {}) {
+      const {stdout, stderr, status} = spawnSync(process.execPath, ['--eval', program], {
+        cwd: root,
+        encoding: 'utf8',
+        env: {...process.env, ...env},
+      });
+      expect({status, stderr: status === 0 ? '' : stderr}).toEqual({status: 0, stderr: ''});
+      return stdout.trim();
+    }
+
+    test('bring back what Node.js 23 removed and tfjs-node calls', () => {
+      const program = `
+        const util = require('node:util');
+        delete util.isNullOrUndefined;
+        delete util.isArray;
+        const native = require('./native/index.cjs').loadNative();
+        const tf = require(native.package);
+        console.log(tf.concat([tf.add([1], [1]), tf.split(tf.tensor1d([3, 4]), 2)[1]]).arraySync());`;
+      expect(runNode(program)).toBe('[ 2, 4 ]');
+    });
+
     test.each(['avx512', 'avx2', 'baseline'])('give the same with the instructions %s', (name) => {
       const program = `
         const native = require('./native/index.cjs').loadNative();
-        const tf = require('@tensorflow/tfjs-node');
+        const tf = require(native.package);
         const backend = tf.backend();
         const attr = (name, value) => ({name, type: backend.binding.TF_ATTR_BOOL, value});
         // Small integers: float32 sums are exact, in whatever order.
@@ -226,14 +261,9 @@ describeEachBackend(
           if (tf.max(tf.abs(tf.sub(y, expected))).dataSync()[0] !== 0) throw new Error('they differ');
         }
         console.log(native.instructions);`;
-      const {stdout, stderr, status} = spawnSync(process.execPath, ['--eval', program], {
-        cwd: root,
-        encoding: 'utf8',
-        env: {...process.env, MEGABLOCKS_SIMD: name, MEGABLOCKS_THREADS: '3'},
-      });
-      expect({status, stderr: status === 0 ? '' : stderr}).toEqual({status: 0, stderr: ''});
+      const found = runNode(program, {MEGABLOCKS_SIMD: name, MEGABLOCKS_THREADS: '3'});
       // A processor that lacks the instructions runs the best that it has.
-      expect(['avx512', 'avx2', 'baseline']).toContain(stdout.trim());
+      expect(['avx512', 'avx2', 'baseline']).toContain(found);
     });
 
     test('are described', async () => {
