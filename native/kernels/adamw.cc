@@ -1,6 +1,5 @@
 // One step of AdamW.
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "../parallel.h"
@@ -15,7 +14,7 @@ constexpr int64_t kGrain = 4096;
 
 void adamw(Context& context, const NoAttrs& attrs) {
   const AdamWCall call(context, attrs);
-  const auto [value, first, second] = std::array{call.value.data, call.first.data, call.second.data};
+  const float *value = call.value.data, *first = call.first.data, *second = call.second.data;
   const float *f = call.factors.data, scale = call.scale.data[0];
   const AdamWFactors factors{f[0], f[1], f[2], f[3], f[4], f[5], scale};
   // A gradient that is not finite changes nothing.

@@ -116,8 +116,9 @@ struct ReplicateCall {
   ReplicateCall(Context& context, const ReplicateAttrs& attrs)
       : x(context.words(0, "x", &type)),
         vectors(context, x.shape, "x"),
-        bins(context.ints(1, "bins", {vectors.size})),
-        y(context.output_words(0, with_last(x.shape, attrs.num_outputs), type)) {}
+        bins(context.ints(1, "bins", {vectors.size})) {
+    y = context.output_words(0, with_last(x.shape, attrs.num_outputs), type);
+  }
 };
 
 /// dy [numOutputs] or [batch, numOutputs], bins [E] -> the sum of dy over each bin.

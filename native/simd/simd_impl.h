@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "simd.h"
 
@@ -86,17 +87,37 @@ inline int64_t place_of(int64_t row, const int32_t* places) {
   return places == nullptr ? row : places[row];
 }
 
-/// Which lanes of two vectors an exchange takes, for one of its two results.
+/// Which lane of two vectors, those of the second counted from kLanes on, an exchange puts at `lane` of one of its
+/// two results.
+template <int distance, bool upper>
+constexpr int exchanged_lane(int lane) {
+  const bool second = lane & distance;
+  return upper ? (second ? kLanes + lane : lane + distance)
+               : (second ? kLanes + lane - distance : lane);
+}
+
+// clang takes each lane as a constant, g++ a vector of them.
+#ifdef __clang__
+template <int distance, bool upper, int... lanes>
+inline Vec shuffle(Vec a, Vec b, std::integer_sequence<int, lanes...>) {
+  return __builtin_shufflevector(a, b, exchanged_lane<distance, upper>(lanes)...);
+}
+template <int distance, bool upper>
+inline Vec exchange(Vec a, Vec b) {
+  return shuffle<distance, upper>(a, b, std::make_integer_sequence<int, kLanes>());
+}
+#else
 template <int distance, bool upper>
 constexpr IntVec exchange_mask() {
   IntVec mask{};
-  for (int lane = 0; lane < kLanes; lane++) {
-    const bool second = lane & distance;
-    mask[lane] = upper ? (second ? kLanes + lane : lane + distance)
-                       : (second ? kLanes + lane - distance : lane);
-  }
+  for (int lane = 0; lane < kLanes; lane++) mask[lane] = exchanged_lane<distance, upper>(lane);
   return mask;
 }
+template <int distance, bool upper>
+inline Vec exchange(Vec a, Vec b) {
+  return __builtin_shuffle(a, b, exchange_mask<distance, upper>());
+}
+#endif
 
 /// Transposes kLanes vectors in place: rows become columns. One exchange for each bit of the index.
 template <int distance = 1>
@@ -106,8 +127,8 @@ inline __attribute__((always_inline)) void transpose(Vec (&rows)[kLanes]) {
     for (int i = 0; i < kLanes; i++) {
       if (i & distance) continue;
       const Vec a = rows[i], b = rows[i + distance];
-      rows[i] = __builtin_shuffle(a, b, exchange_mask<distance, false>());
-      rows[i + distance] = __builtin_shuffle(a, b, exchange_mask<distance, true>());
+      rows[i] = exchange<distance, false>(a, b);
+      rows[i + distance] = exchange<distance, true>(a, b);
     }
     transpose<distance * 2>(rows);
   }
