@@ -1,8 +1,9 @@
 // Installs the dependencies where they are missing or older than the lock file.
 import {spawnSync} from 'node:child_process';
-import {statSync} from 'node:fs';
+import {existsSync, statSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {tfjsNode} from './native_util.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -13,10 +14,15 @@ export function installIfNeeded() {
   if (installed >= modified(join(root, 'package-lock.json'))) {
     return;
   }
+  const tensorflow = tfjsNode(root);
   console.log('Installing the dependencies (npm ci) ...');
   const {status, error} = npm(['ci', '--no-progress']);
   if (status !== 0) {
     throw new Error(`npm ci failed${error ? `: ${error.message}` : ''}`);
+  }
+  if (tensorflow != null && !existsSync(tensorflow)) {
+    // The lock file does not have it.
+    console.warn('npm ci removed tfjs-node: npm run setup:tensorflow brings it back');
   }
 }
 

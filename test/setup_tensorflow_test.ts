@@ -18,7 +18,7 @@ import {dirname, join} from 'node:path';
 // what is there is left alone, and what is missing is said. Nothing else is in the PATH.
 
 const VERSION = '2.21.0';
-const SCRIPTS = ['setup_tensorflow', 'build_native', 'native_util'];
+const SCRIPTS = ['setup_tensorflow', 'build_native', 'native_util', 'install_if_needed'];
 
 /** Reads an addon as JSON: what it would export. For `node --require`. */
 const JSON_ADDONS = `require('node:module')._extensions['.node'] = (module, file) => {
@@ -102,6 +102,32 @@ describe('npm run setup:tensorflow', () => {
       stderr: expect.stringMatching(/^setup:tensorflow: (Python with pip must|libtensorflow for)/),
     });
     expect(existsSync(path('native/build'))).toBe(false);
+  });
+});
+
+test('installing anew says that it removes tfjs-node', () => {
+  const program = `import('./scripts/install_if_needed.mjs').then(({installIfNeeded}) => {
+    installIfNeeded();
+    installIfNeeded();
+  });`;
+  write('package-lock.json', '{}');
+  // In the place of npm: what `npm ci` does.
+  write(
+    'npm.js',
+    `const {mkdirSync, rmSync, writeFileSync} = require('node:fs');
+    rmSync('node_modules', {recursive: true, force: true});
+    mkdirSync('node_modules');
+    writeFileSync('node_modules/.package-lock.json', '{}');`,
+  );
+  const install = () => node(['--eval', program], {npm_execpath: path('npm.js')});
+  const installed = 'Installing the dependencies (npm ci) ...\n';
+  expect(install()).toEqual({status: 0, stdout: installed, stderr: ''});
+  rmSync(path('node_modules'), {recursive: true});
+  installTfjsNode();
+  expect(install()).toEqual({
+    status: 0,
+    stdout: installed,
+    stderr: 'npm ci removed tfjs-node: npm run setup:tensorflow brings it back\n',
   });
 });
 
