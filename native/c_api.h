@@ -58,7 +58,6 @@ void TF_OpKernelConstruction_GetAttrBool(
 void TF_OpKernelConstruction_GetAttrString(
     TF_OpKernelConstruction*, const char*, char*, size_t max_length, TF_Status*);
 
-int TF_NumInputs(TF_OpKernelContext*);
 void TF_GetInput(TF_OpKernelContext*, int, TF_Tensor**, TF_Status*);
 TF_Tensor* TF_AllocateOutput(
     TF_OpKernelContext*, int, TF_DataType, const int64_t* dims, int num_dims, size_t bytes, TF_Status*);

@@ -1,4 +1,4 @@
-// The kernels of every op, by family; each file of this folder has one, and those of cuda/ for the GPU.
+// The kernels of every op, one function a family: those of this folder for the CPU, those of cuda/ for the GPU.
 #pragma once
 
 #include <vector>
@@ -29,7 +29,9 @@ std::vector<KernelEntry> cuda_routing_kernels();
 std::vector<KernelEntry> cuda_training_kernels();
 #endif
 
-/// Registers all of them with TensorFlow, for the CPU and where CUDA was there for the GPU. Throws std::runtime_error where it refuses one.
+/// Registers all of them with TensorFlow, for the CPU, and where CUDA was there for the GPU.
+///
+/// @throws std::runtime_error Where it refuses one.
 void register_kernels();
 
 }  // namespace megablocks

@@ -74,8 +74,7 @@ int Attributes::choice(const char* name, std::initializer_list<const char*> choi
   throw InvalidInput(std::string(name) + " must be one of " + all + ", got '" + value + "'");
 }
 
-Context::Context(TF_OpKernelContext* context, const char* op)
-    : context_(context), op_(op), status_(TF_NewStatus()) {}
+Context::Context(TF_OpKernelContext* context) : context_(context), status_(TF_NewStatus()) {}
 
 Context::~Context() {
   for (TF_Tensor* tensor : tensors_) TF_DeleteTensor(tensor);
@@ -85,8 +84,6 @@ Context::~Context() {
 void Context::require(bool condition, const std::string& message) const {
   if (!condition) throw InvalidInput(message);
 }
-
-int Context::num_inputs() const { return TF_NumInputs(context_); }
 
 TF_Tensor* Context::input(int index, const char* name, TF_DataType type, const Shape* shape) {
   TF_Tensor* tensor = nullptr;

@@ -53,11 +53,10 @@ class Attributes {
 /// One call of an op.
 class Context {
  public:
-  Context(TF_OpKernelContext* context, const char* op);
+  explicit Context(TF_OpKernelContext* context);
   ~Context();
   Context(const Context&) = delete;
 
-  int num_inputs() const;
   /// The input at `index`; `shape` says what it must be, -1 fitting any size.
   Input<float> floats(int index, const char* name, const Shape& shape);
   Input<int32_t> ints(int index, const char* name, const Shape& shape);
@@ -76,7 +75,7 @@ class Context {
   void* scratch(size_t bytes);
   TF_OpKernelContext* handle() const { return context_; }
 
-  /// Fails with `op: message` unless the condition holds.
+  /// @throws InvalidInput With the message, unless the condition holds.
   void require(bool condition, const std::string& message) const;
 
  private:
@@ -84,7 +83,6 @@ class Context {
   void* output(int index, const Shape& shape, TF_DataType type);
 
   TF_OpKernelContext* context_;
-  const char* op_;
   TF_Status* status_;
   std::vector<TF_Tensor*> tensors_;
 };
@@ -121,7 +119,7 @@ KernelEntry kernel() {
     }
     static void run(void* attrs, TF_OpKernelContext* tf_context) {
       try {
-        Context context(tf_context, Name::value());
+        Context context(tf_context);
         compute(context, *static_cast<const Attrs*>(attrs));
       } catch (...) {
         internal::fail(tf_context, Name::value());

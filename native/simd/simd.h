@@ -6,7 +6,7 @@
 
 namespace megablocks {
 
-/// By tf.layers' identifiers; the order of ACTIVATIONS in kernels/activation.cc.
+/// In the order of the names that ActivationAttrs of kernels/training.h takes.
 enum class Activation { kGeluNew, kGelu, kSilu, kRelu };
 
 /// The coefficients of one step of AdamW.
