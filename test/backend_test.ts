@@ -3,6 +3,7 @@
 const WASM = '@tensorflow/tfjs-backend-wasm';
 const CPU = '@tensorflow/tfjs-backend-cpu';
 const WEBGPU = '../src/webgpu';
+const NATIVE = 'tfjs-megablocks/native';
 
 async function load() {
   const [{startBackend}, tf] = await Promise.all([
@@ -16,6 +17,26 @@ async function load() {
     ...{tf, warnings},
     start: (name: string, options?: Options) => startBackend(name, {warn, ...options}),
   };
+}
+
+const CUDA = {version: '13.0', stream: 'tensorflow', gpus: ['a GPU']} as const;
+
+/** Puts a TensorFlow there that computes on another backend of tfjs. */
+function mockTensorFlow(cuda?: object, devices = ['CPU']) {
+  const found = {version: '2.21.0', devices, instructions: 'avx2', threads: 2, cuda};
+  jest.doMock(NATIVE, () => ({loadNative: () => found}));
+}
+
+async function loadOnTensorFlow() {
+  const loaded = await load();
+  await import(CPU);
+  const {tf} = loaded;
+  // tfjs has one engine for all its copies: that of an earlier test may be in it.
+  if (tf.findBackendFactory('tensorflow') == null) {
+    tf.registerBackend('tensorflow', tf.findBackendFactory('cpu'));
+  }
+  const {tensorflowPrecision} = await import('../src/kernels/tensorflow/precision');
+  return {...loaded, tensorflowPrecision};
 }
 
 /** Puts a WebGPU there that is set up on another backend of tfjs, or that throws. */
@@ -45,7 +66,7 @@ beforeEach(() => {
   // tfjs tells of backends that fail, and of kernels that are there already.
   jest.spyOn(console, 'warn').mockImplementation();
 });
-afterEach(() => [WASM, CPU, WEBGPU, 'node:fs'].forEach((name) => jest.dontMock(name)));
+afterEach(() => [WASM, CPU, WEBGPU, NATIVE, 'node:fs'].forEach((name) => jest.dontMock(name)));
 
 describe('startBackend', () => {
   it.each(['wasm', 'cpu'])('starts %s, without a word', async (name) => {
@@ -96,7 +117,7 @@ describe('startBackend', () => {
   });
 
   it('takes wasm where tensorflow was asked for and is not there', async () => {
-    jest.doMock('tfjs-megablocks/native', () => ({
+    jest.doMock(NATIVE, () => ({
       loadNative: () => {
         throw new Error('tfjs-node must be installed');
       },
@@ -106,7 +127,50 @@ describe('startBackend', () => {
     expect(warnings).toEqual([
       'backend: tensorflow does not start: tfjs-node must be installed. wasm takes its place, which is far slower.',
     ]);
-    jest.dontMock('tfjs-megablocks/native');
+  });
+
+  it.each([
+    ['float32', 'float32'],
+    ['float16', 'bfloat16'],
+  ] as const)("multiplies on tensorflow's GPU in %s", async (asked, precision) => {
+    mockTensorFlow(CUDA, ['CPU', 'GPU']);
+    const {tf, warnings, start, tensorflowPrecision} = await loadOnTensorFlow();
+    expect(await start('tensorflow', {precision: asked})).toMatchObject({
+      name: 'tensorflow',
+      gpu: 'a GPU',
+      precision,
+      description: `Computing on tensorflow (a GPU, products in ${precision}, TensorFlow 2.21.0).`,
+    });
+    expect(tf.getBackend()).toBe('tensorflow');
+    expect(tensorflowPrecision()).toBe(precision);
+    expect(warnings).toEqual([]);
+  });
+
+  it.each([
+    ['', undefined],
+    [
+      '; no CUDA-capable device is detected',
+      {...CUDA, problem: 'no CUDA-capable device is detected'},
+    ],
+  ])('multiplies on the CPU in float32 where tensorflow uses no GPU%s', async (why, cuda) => {
+    mockTensorFlow(cuda);
+    const {warnings, start} = await loadOnTensorFlow();
+    expect(await start('tensorflow', {precision: 'float16'})).toMatchObject({
+      precision: 'float32',
+      description: `Computing on tensorflow (TensorFlow 2.21.0, ops of avx2 on 2 threads${why}).`,
+    });
+    expect(warnings).toEqual([
+      'backend: products are in float32, since tensorflow has none in float16.',
+    ]);
+  });
+
+  it('takes wasm where tensorflow uses a GPU on which the ops do not run', async () => {
+    mockTensorFlow({...CUDA, problem: 'it must have compute capability 8.0'}, ['CPU', 'GPU']);
+    const {warnings, start} = await loadOnTensorFlow();
+    expect((await start('tensorflow')).name).toBe('wasm');
+    expect(warnings).toEqual([
+      'backend: tensorflow does not start: it must have compute capability 8.0. wasm takes its place, which is far slower.',
+    ]);
   });
 
   it('takes wasm where webgpu was asked for and does not start', async () => {

@@ -3,6 +3,7 @@ import {peakFlops} from '../training/peak_flops';
 describe('the peak of a GPU', () => {
   it.each([
     ['NVIDIA H100 80GB HBM3', 'float16', 989e12],
+    ['NVIDIA H100 80GB HBM3, compute capability 9.0', 'bfloat16', 989e12],
     ['NVIDIA H100 PCIe', 'float16', 756e12],
     ['NVIDIA H200', 'float32', 67e12],
     ['NVIDIA A100-SXM4-80GB', 'float32', 19.5e12],

@@ -6,13 +6,16 @@ import {setupWebGPU} from '../src/webgpu';
 
 /** How to start a backend. */
 export interface BackendOptions {
-  /** How products multiply on webgpu; the others multiply in float32. Default 'float32'. */
+  /** How products multiply on a GPU; the CPU multiplies in float32. Default 'float32'. */
   precision?: Precision;
   /** Whether webgpu may be software. Default false. */
   allowSoftware?: boolean;
   /** Is told where another backend takes the place of the one that was asked for. */
   warn?: (message: string) => void;
 }
+
+/** How products multiply on a backend. */
+export type ProductPrecision = Precision | 'bfloat16';
 
 /** A backend in use. */
 export interface StartedBackend {
@@ -21,8 +24,8 @@ export interface StartedBackend {
   gpu?: string;
   /** What else is worth knowing of it. */
   details?: string;
-  /** How products multiply. */
-  precision: Precision;
+  /** How products multiply; 'bfloat16' is the half precision of tensorflow. */
+  precision: ProductPrecision;
   /** A line that says what it is, and why not a faster one. */
   description: string;
   /** Frees the device. */
@@ -38,14 +41,7 @@ const STARTERS: Record<string, Starter> = {
     const {adapter, ...setup} = await setupWebGPU({precision, allowSoftware});
     return {gpu: adapter, precision: setup.precision, dispose: setup.dispose};
   },
-  tensorflow: async () => {
-    const {tensorflow} = await import('../src/tensorflow');
-    const {version, devices, cuda, instructions, threads} = tensorflow;
-    const gpu = devices.includes('GPU') ? cuda?.gpus[0] : undefined;
-    const ops = gpu == null ? `of ${instructions} on ${threads} threads` : `in CUDA on ${gpu}`;
-    const details = `TensorFlow ${version}, ops ${ops}`;
-    return {gpu, details, ...(await startTfjs('tensorflow', () => Promise.resolve()))};
-  },
+  tensorflow: startTensorFlow,
   wasm: () => startTfjs('wasm', () => import('@tensorflow/tfjs-backend-wasm')),
   cpu: () => startTfjs('cpu', () => import('@tensorflow/tfjs-backend-cpu')),
 };
@@ -85,7 +81,7 @@ export async function startBackend(
     if (problems.length > 0 && name !== AUTO) {
       warn(`backend: ${problems.join('; ')}. ${candidate} takes its place, which is far slower.`);
     }
-    if (started.precision !== wanted) {
+    if (wanted === 'float16' && started.precision === 'float32') {
       const what = started.gpu ?? candidate;
       warn(`backend: products are in ${started.precision}, since ${what} has none in ${wanted}.`);
     }
@@ -96,8 +92,8 @@ export async function startBackend(
 
 function describe(name: string, started: Started, problems: string[]): string {
   const {gpu, precision, details} = started;
-  const about = gpu == null ? details : `${gpu}, products in ${precision}`;
-  const where = about == null ? name : `${name} (${about})`;
+  const about = [gpu, gpu && `products in ${precision}`, details].filter(Boolean);
+  const where = about.length > 0 ? `${name} (${about.join(', ')})` : name;
   return `Computing on ${where}${problems.length > 0 ? `; ${problems.join('; ')}` : ''}.`;
 }
 
@@ -122,6 +118,24 @@ async function tryBackend(
 /** A look that costs nothing. Without a GPU a driver would be looked for, and not finding it printed. */
 function mayHaveGpu(): boolean {
   return process.platform !== 'linux' || GPU_DEVICES.some((path) => existsSync(path));
+}
+
+async function startTensorFlow({precision}: BackendOptions): Promise<Started> {
+  const {setTensorFlowPrecision, tensorflow} = await import('../src/tensorflow');
+  const {version, devices, cuda, instructions, threads} = tensorflow;
+  const onGpu = devices.includes('GPU') ? cuda : undefined;
+  if (onGpu?.problem != null) {
+    throw new Error(onGpu.problem);
+  }
+  const started = await startTfjs('tensorflow', () => Promise.resolve());
+  if (onGpu == null) {
+    const details = `TensorFlow ${version}, ops of ${instructions} on ${threads} threads`;
+    return {...started, details: cuda?.problem == null ? details : `${details}; ${cuda.problem}`};
+  }
+  const ofProducts = precision === 'float16' ? 'bfloat16' : 'float32';
+  setTensorFlowPrecision(ofProducts);
+  const [gpu] = onGpu.gpus;
+  return {...started, gpu, details: `TensorFlow ${version}`, precision: ofProducts};
 }
 
 async function startTfjs(name: string, load: () => Promise<unknown>): Promise<Started> {

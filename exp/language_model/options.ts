@@ -114,7 +114,7 @@ const OPTIONS: Record<string, Row[]> = {
     ],
     [
       '--precision <name>',
-      'how products multiply on webgpu',
+      'how products multiply on a GPU; float16 is bfloat16 on tensorflow',
       {choices: PRECISIONS, default: PRECISIONS[0]},
     ],
     ['--allow-software', 'let webgpu be software, such as SwiftShader'],
