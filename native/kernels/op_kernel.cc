@@ -10,13 +10,18 @@ int64_t size_of(const Shape& shape) {
   return size;
 }
 
-std::string text_of(const Shape& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); i++) {
-    text += (i > 0 ? "," : "") + (shape[i] < 0 ? "*" : std::to_string(shape[i]));
+namespace {
+/// `any`, where there is one, stands for sizes that are negative.
+std::string list_of(const Shape& shape, const char* any) {
+  std::string text;
+  for (int64_t dim : shape) {
+    text += (text.empty() ? "" : ",") + (dim < 0 && any != nullptr ? any : std::to_string(dim));
   }
-  return text + "]";
+  return "[" + text + "]";
 }
+}  // namespace
+
+std::string text_of(const Shape& shape) { return list_of(shape, nullptr); }
 
 template <typename T>
 int64_t Input<T>::size() const {
@@ -99,7 +104,7 @@ TF_Tensor* Context::input(int index, const char* name, TF_DataType type, const S
       actual.push_back(TF_Dim(tensor, axis));
       fits = fits && ((*shape)[axis] < 0 || (*shape)[axis] == actual[axis]);
     }
-    require(fits, std::string(name) + " must have shape " + text_of(*shape) + ", got " + text_of(actual));
+    require(fits, std::string(name) + " must have shape " + list_of(*shape, "*") + ", got " + text_of(actual));
   }
   return tensor;
 }
@@ -146,13 +151,7 @@ void* Context::output(int index, const Shape& shape, TF_DataType type) {
   }
   TF_Tensor* tensor =
       TF_AllocateOutput(context_, index, type, shape.data(), shape.size(), 4 * size, status_);
-  if (TF_GetCode(status_) != TF_OK || tensor == nullptr ||
-      (size > 0 && TF_TensorData(tensor) == nullptr)) {
-    if (tensor != nullptr) TF_DeleteTensor(tensor);
-    throw std::bad_alloc();
-  }
-  tensors_.push_back(tensor);
-  return TF_TensorData(tensor);
+  return allocated(tensor, size);
 }
 
 void* Context::scratch(size_t bytes) {
@@ -161,12 +160,16 @@ void* Context::scratch(size_t bytes) {
   const int64_t elements = (bytes + 3) / 4;
   TF_AllocatorAttributes attributes{TF_ALLOCATOR_ATTRIBUTES_STRUCT_SIZE, 0};
   TF_Tensor* tensor = TF_AllocateTemp(context_, TF_INT32, &elements, 1, &attributes, status_);
-  if (TF_GetCode(status_) != TF_OK || tensor == nullptr || TF_TensorData(tensor) == nullptr) {
-    if (tensor != nullptr) TF_DeleteTensor(tensor);
-    throw std::bad_alloc();
+  return allocated(tensor, elements);
+}
+
+void* Context::allocated(TF_Tensor* tensor, int64_t size) {
+  if (tensor != nullptr) tensors_.push_back(tensor);
+  void* const data = tensor == nullptr ? nullptr : TF_TensorData(tensor);
+  if (TF_GetCode(status_) != TF_OK || (size > 0 && data == nullptr)) {
+    throw OutOfMemory("out of memory for " + std::to_string(4 * size) + " bytes: " + TF_Message(status_));
   }
-  tensors_.push_back(tensor);
-  return TF_TensorData(tensor);
+  return data;
 }
 
 float* Context::output_floats(int index, const Shape& shape) {
@@ -201,6 +204,8 @@ void fail(TF_OpKernelContext* context, const char* op) {
     throw;
   } catch (const InvalidInput& error) {
     TF_SetStatus(s.status, TF_INVALID_ARGUMENT, (prefix + error.what()).c_str());
+  } catch (const OutOfMemory& error) {
+    TF_SetStatus(s.status, TF_RESOURCE_EXHAUSTED, (prefix + error.what()).c_str());
   } catch (const std::bad_alloc&) {
     TF_SetStatus(s.status, TF_RESOURCE_EXHAUSTED, (prefix + "out of memory").c_str());
   } catch (const std::exception& error) {

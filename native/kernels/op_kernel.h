@@ -18,6 +18,11 @@ struct InvalidInput : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// No memory for what the message names.
+struct OutOfMemory : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// The elements of an input, with its shape; not a copy.
 template <typename T>
 struct Input {
@@ -81,6 +86,10 @@ class Context {
  private:
   TF_Tensor* input(int index, const char* name, TF_DataType type, const Shape* shape);
   void* output(int index, const Shape& shape, TF_DataType type);
+  /// The elements of a tensor that TensorFlow was asked for, which lives as long as this; null where there are none.
+  ///
+  /// @throws OutOfMemory If TensorFlow did not give it.
+  void* allocated(TF_Tensor* tensor, int64_t size);
 
   TF_OpKernelContext* context_;
   TF_Status* status_;
