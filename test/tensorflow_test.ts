@@ -119,13 +119,6 @@ describeEachBackend(
         {...sparse, blockSize: 3},
         /multiples of blockSize/,
       ],
-      [
-        'a negative size',
-        Gather,
-        () => [float(2, 3), int(0, 1), int(2), int(2)],
-        {layout: 'packed', topK: 1, numRows: -1},
-        /numRows at least 0/,
-      ],
     ])('refuse %s that does not fit', (_, name, inputs, attrs, message) => {
       tf.tidy(() => {
         let error: Error | undefined;
@@ -137,6 +130,36 @@ describeEachBackend(
         expect(error?.message).toMatch(message);
         expect(error?.message).toContain('MegaBlocks');
         expectClose(tf.matMul(tf.ones([2, 2]), tf.ones([2, 2])), [2, 2, 2, 2]);
+      });
+    });
+
+    // Attributes are checked before inputs, of which so the dtypes alone matter.
+    test.each<[string, string, Record<string, unknown>, Record<string, number>]>([
+      [Sort, 'i', {}, {endBit: 1}],
+      ['MegaBlocksHistogram', 'i', {}, {max: 0}],
+      ['MegaBlocksRoundUp', 'i', {}, {multiple: 1}],
+      ['MegaBlocksPaddedBins', 'i', {}, {blockSize: 1}],
+      ['MegaBlocksReplicate', 'ii', {}, {numOutputs: 0}],
+      [TopKIndices, 'f', {}, {k: 0}],
+      ['MegaBlocksTakeAlongRows', 'fi', {}, {numColumns: 0}],
+      ['MegaBlocksTakeAlongRowsGrad', 'fi', {}, {numColumns: 0}],
+      [Gather, 'fiii', {layout: 'packed'}, {topK: 1, numRows: 0}],
+      [GroupedMlp, 'ffffii', experts, {topK: 1}],
+      [Sdd, 'ffii', plain, {sparseRows: 0, sparseColumns: 0, blockSize: 1}],
+      ['MegaBlocksTopology', 'i', {}, {blockSize: 1, blockRows: 0, blocksPerRow: 0}],
+      ['MegaBlocksRowIndices', 'i', {}, {numBlocks: 0}],
+      ['MegaBlocksSparseTranspose', 'ii', {}, {blockColumns: 0}],
+      ['MegaBlocksEmbeddingGrad', 'fi', {}, {vocabSize: 0}],
+      [CausalAttention, 'f', {}, {numHeads: 1}],
+    ])('refuse a size of %s that is too small', (name, dtypes, attrs, least) => {
+      tf.tidy(() => {
+        const inputs = [...dtypes].map((dtype) => (dtype === 'f' ? float(1) : int(0)));
+        for (const [attr, value] of Object.entries(least)) {
+          const given = {...attrs, ...least, [attr]: value - 1};
+          expect(() => execute(name, inputs, given)).toThrow(
+            `${name}: ${attr} must be ${attr === 'endBit' ? 'from 1 to 32' : `at least ${value}`}, got ${value - 1}`,
+          );
+        }
       });
     });
 

@@ -11,11 +11,7 @@ struct GroupedMlpAttrs : ActivationAttrs {
   int64_t top_k;
   int precision;
   explicit GroupedMlpAttrs(Attributes& attrs)
-      : ActivationAttrs(attrs), top_k(attrs.integer("topK")), precision(precision_of(attrs)) {
-    if (top_k < 1) {
-      throw InvalidInput("topK must be at least 1, got " + std::to_string(top_k));
-    }
-  }
+      : ActivationAttrs(attrs), top_k(attrs.integer("topK", 1)), precision(precision_of(attrs)) {}
 };
 
 /// What both passes read: x [T, H], weights [N], w1 and w2 [E, F, H], indices [N], bins [E], N = T * K.

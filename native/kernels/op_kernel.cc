@@ -40,10 +40,16 @@ void Attributes::check(const char* name) {
   }
 }
 
-int64_t Attributes::integer(const char* name) {
+int64_t Attributes::integer(const char* name, int64_t least, int64_t most) {
   int32_t value = 0;
   TF_OpKernelConstruction_GetAttrInt32(construction_, name, &value, status_);
   check(name);
+  if (value < least || value > most) {
+    const std::string range = most == INT32_MAX
+                                  ? "at least " + std::to_string(least)
+                                  : "from " + std::to_string(least) + " to " + std::to_string(most);
+    throw InvalidInput(std::string(name) + " must be " + range + ", got " + std::to_string(value));
+  }
   return value;
 }
 

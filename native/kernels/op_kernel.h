@@ -42,7 +42,8 @@ class Attributes {
  public:
   explicit Attributes(TF_OpKernelConstruction* construction);
   ~Attributes();
-  int64_t integer(const char* name);
+  /// An integer from `least` to `most`.
+  int64_t integer(const char* name, int64_t least, int64_t most = INT32_MAX);
   float number(const char* name);
   bool boolean(const char* name);
   std::string word(const char* name);

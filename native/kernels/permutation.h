@@ -13,13 +13,8 @@ struct PermutationAttrs {
   explicit PermutationAttrs(Attributes& attrs)
       : layout(attrs.choice("layout", {"packed", "padded", "binned"})),
         binned(layout == 2),
-        top_k(attrs.integer("topK")),
-        num_rows(attrs.integer("numRows")) {
-    if (top_k < 1 || num_rows < 0) {
-      throw InvalidInput("topK must be at least 1 and numRows at least 0, got " +
-                         std::to_string(top_k) + " and " + std::to_string(num_rows));
-    }
-  }
+        top_k(attrs.integer("topK", 1)),
+        num_rows(attrs.integer("numRows", 0)) {}
 };
 
 /// The index of a permutation: which copies of tokens lie where.

@@ -25,11 +25,7 @@ inline Shape with_last(Shape shape, int64_t size) {
 /// keys [N] -> sorted [N], permutation [N].
 struct SortAttrs {
   int64_t end_bit;
-  explicit SortAttrs(Attributes& attrs) : end_bit(attrs.integer("endBit")) {
-    if (end_bit < 1 || end_bit > 32) {
-      throw InvalidInput("endBit must be from 1 to 32, got " + std::to_string(end_bit));
-    }
-  }
+  explicit SortAttrs(Attributes& attrs) : end_bit(attrs.integer("endBit", 1, 32)) {}
 };
 struct SortCall {
   Input<int32_t> keys;
@@ -43,7 +39,7 @@ struct SortCall {
 /// x [N] or [batch, N] -> counts [max] or [batch, max].
 struct HistogramAttrs {
   int64_t max;
-  explicit HistogramAttrs(Attributes& attrs) : max(attrs.integer("max")) {}
+  explicit HistogramAttrs(Attributes& attrs) : max(attrs.integer("max", 0)) {}
 };
 struct HistogramCall {
   Input<int32_t> x;
@@ -72,11 +68,7 @@ struct CumsumCall {
 
 struct RoundUpAttrs {
   int64_t multiple;
-  explicit RoundUpAttrs(Attributes& attrs) : multiple(attrs.integer("multiple")) {
-    if (multiple < 1) {
-      throw InvalidInput("multiple must be at least 1, got " + std::to_string(multiple));
-    }
-  }
+  explicit RoundUpAttrs(Attributes& attrs) : multiple(attrs.integer("multiple", 1)) {}
 };
 struct RoundUpCall {
   Input<int32_t> x;
@@ -88,11 +80,7 @@ struct RoundUpCall {
 /// tokensPerExpert [E] -> bins [E].
 struct PaddedBinsAttrs {
   int64_t block_size;
-  explicit PaddedBinsAttrs(Attributes& attrs) : block_size(attrs.integer("blockSize")) {
-    if (block_size < 1) {
-      throw InvalidInput("blockSize must be at least 1, got " + std::to_string(block_size));
-    }
-  }
+  explicit PaddedBinsAttrs(Attributes& attrs) : block_size(attrs.integer("blockSize", 1)) {}
 };
 struct PaddedBinsCall {
   Input<int32_t> counts;
@@ -105,7 +93,7 @@ struct PaddedBinsCall {
 /// x [E] or [batch, E], of either type, bins [E] -> element i repeated up to bins[i].
 struct ReplicateAttrs {
   int64_t num_outputs;
-  explicit ReplicateAttrs(Attributes& attrs) : num_outputs(attrs.integer("numOutputs")) {}
+  explicit ReplicateAttrs(Attributes& attrs) : num_outputs(attrs.integer("numOutputs", 0)) {}
 };
 struct ReplicateCall {
   TF_DataType type;

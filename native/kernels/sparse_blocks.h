@@ -11,11 +11,10 @@ namespace megablocks {
 struct SparseSize {
   int64_t rows, columns, block_size;
   explicit SparseSize(Attributes& attrs)
-      : rows(attrs.integer("sparseRows")),
-        columns(attrs.integer("sparseColumns")),
-        block_size(attrs.integer("blockSize")) {
-    if (block_size < 1 || rows < 0 || columns < 0 || rows % block_size != 0 ||
-        columns % block_size != 0) {
+      : rows(attrs.integer("sparseRows", 0)),
+        columns(attrs.integer("sparseColumns", 0)),
+        block_size(attrs.integer("blockSize", 1)) {
+    if (rows % block_size != 0 || columns % block_size != 0) {
       throw InvalidInput("sparseRows and sparseColumns must be multiples of blockSize, got " +
                          std::to_string(rows) + ", " + std::to_string(columns) + " and " +
                          std::to_string(block_size));

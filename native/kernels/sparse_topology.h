@@ -10,13 +10,9 @@ namespace megablocks {
 struct TopologyAttrs {
   int64_t block_size, block_rows, blocks_per_row;
   explicit TopologyAttrs(Attributes& attrs)
-      : block_size(attrs.integer("blockSize")),
-        block_rows(attrs.integer("blockRows")),
-        blocks_per_row(attrs.integer("blocksPerRow")) {
-    if (block_size < 1 || block_rows < 0 || blocks_per_row < 0) {
-      throw InvalidInput("blockSize must be at least 1, blockRows and blocksPerRow at least 0");
-    }
-  }
+      : block_size(attrs.integer("blockSize", 1)),
+        block_rows(attrs.integer("blockRows", 0)),
+        blocks_per_row(attrs.integer("blocksPerRow", 0)) {}
 };
 struct TopologyCall {
   Input<int32_t> bins;
@@ -29,7 +25,7 @@ struct TopologyCall {
 /// offsets [blockRows + 1] -> the block-row of every block.
 struct RowIndicesAttrs {
   int64_t num_blocks;
-  explicit RowIndicesAttrs(Attributes& attrs) : num_blocks(attrs.integer("numBlocks")) {}
+  explicit RowIndicesAttrs(Attributes& attrs) : num_blocks(attrs.integer("numBlocks", 0)) {}
 };
 struct RowIndicesCall {
   Input<int32_t> offsets;
@@ -45,7 +41,7 @@ struct RowIndicesCall {
 /// columnIndices, rowIndices [nnz] -> the same blocks column by column.
 struct SparseTransposeAttrs {
   int64_t block_columns;
-  explicit SparseTransposeAttrs(Attributes& attrs) : block_columns(attrs.integer("blockColumns")) {}
+  explicit SparseTransposeAttrs(Attributes& attrs) : block_columns(attrs.integer("blockColumns", 0)) {}
 };
 struct SparseTransposeCall {
   Input<int32_t> columns;

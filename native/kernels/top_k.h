@@ -7,7 +7,7 @@ namespace megablocks {
 
 struct TopKAttrs {
   int64_t k;
-  explicit TopKAttrs(Attributes& attrs) : k(attrs.integer("k")) {}
+  explicit TopKAttrs(Attributes& attrs) : k(attrs.integer("k", 0)) {}
 };
 /// x [rows, columns] -> indices of the k largest of each row [rows, k].
 struct TopKCall {
@@ -16,7 +16,7 @@ struct TopKCall {
   int32_t* indices;
   TopKCall(Context& context, const TopKAttrs& attrs)
       : x(context.floats(0, "x", {-1, -1})), rows(x.dim(0)), columns(x.dim(1)), k(attrs.k) {
-    context.require(k >= 0 && k <= columns, "k must be from 0 to " + std::to_string(columns) + ", got " +
+    context.require(k <= columns, "k must be from 0 to " + std::to_string(columns) + ", got " +
                                                 std::to_string(k));
     indices = context.output_ints(0, {rows, k});
   }
@@ -24,7 +24,7 @@ struct TopKCall {
 
 struct TakeAlongRowsAttrs {
   int64_t num_columns;
-  explicit TakeAlongRowsAttrs(Attributes& attrs) : num_columns(attrs.integer("numColumns")) {}
+  explicit TakeAlongRowsAttrs(Attributes& attrs) : num_columns(attrs.integer("numColumns", 0)) {}
 };
 /// x [rows, columns], indices [rows, k] -> x at those columns; an index out of range gives zero.
 struct TakeAlongRowsCall {

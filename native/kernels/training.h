@@ -41,11 +41,7 @@ struct EmbeddingCall {
 };
 struct EmbeddingGradAttrs {
   int64_t vocab_size;
-  explicit EmbeddingGradAttrs(Attributes& attrs) : vocab_size(attrs.integer("vocabSize")) {
-    if (vocab_size < 0) {
-      throw InvalidInput("vocabSize must be at least 0, got " + std::to_string(vocab_size));
-    }
-  }
+  explicit EmbeddingGradAttrs(Attributes& attrs) : vocab_size(attrs.integer("vocabSize", 0)) {}
 };
 struct EmbeddingGradCall {
   Input<float> dy;
@@ -134,7 +130,7 @@ struct LayerNormGammaGradCall {
 
 struct AttentionAttrs {
   int64_t num_heads;
-  explicit AttentionAttrs(Attributes& attrs) : num_heads(attrs.integer("numHeads")) {}
+  explicit AttentionAttrs(Attributes& attrs) : num_heads(attrs.integer("numHeads", 1)) {}
 };
 /// qkv [batch, length, 3 H] -> [batch, length, H].
 struct AttentionCall {
@@ -146,7 +142,7 @@ struct AttentionCall {
         length(qkv.dim(1)),
         num_heads(attrs.num_heads),
         hidden_size(qkv.dim(2) / 3) {
-    context.require(num_heads >= 1 && qkv.dim(2) % (3 * num_heads) == 0,
+    context.require(qkv.dim(2) % (3 * num_heads) == 0,
                     "qkv must have a last axis of a multiple of 3 numHeads, " +
                         std::to_string(3 * num_heads) + ", got shape " + text_of(qkv.shape));
     head_size = hidden_size / num_heads;
