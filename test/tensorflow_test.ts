@@ -7,6 +7,7 @@ import {
   CausalAttention,
   GroupedMatMul,
   GroupedMlp,
+  GroupedMlpGrad,
   Gather,
   LayerNorm,
   Sdd,
@@ -38,7 +39,7 @@ describeEachBackend(
         type: backend.binding[types[typeof value as keyof typeof types]],
         value,
       }));
-      const numOutputs = [Sort, GroupedMlp].includes(name) ? 2 : 1;
+      const numOutputs = {[Sort]: 2, [GroupedMlp]: 2, [GroupedMlpGrad]: 4}[name] ?? 1;
       return backend.executeMultipleOutputs(name, list, inputs, numOutputs);
     }
 
@@ -205,6 +206,45 @@ describeEachBackend(
         });
       }
       expectClose(tf.add([1], [1]), [2]);
+    });
+
+    test.each(
+      Array.from({length: 16}, (_, bits) => [4, 3, 5, 2].map((size, i) => (bits >> i) % 2 && size)),
+    )('compute with %d tokens of size %d, %d inside, %d copies more', (T, H, F, more) => {
+      tf.tidy(() => {
+        const K = more + 1;
+        const N = T * K;
+        const indices = tf.range(0, N, 1, 'int32');
+        const none = tf.zeros([T, F], 'int32');
+        const bins = int(N);
+        const index = [indices, bins, bins];
+        const permutation = {layout: 'packed', topK: K, numRows: N};
+        const attrs = {...experts, topK: K};
+        const [x, rows, weights, matrices] = [float(T, H), float(N, H), float(N), float(1, F, H)];
+        const inputs = [x, weights, matrices, matrices, indices, bins];
+        const [y, saved] = execute(GroupedMlp, inputs, attrs) as tf.Tensor[];
+        expectClose(y, float(T, H));
+        const gradients = execute(GroupedMlpGrad, [y, ...inputs, saved], attrs) as tf.Tensor[];
+        [x, weights, matrices, matrices].forEach((input, i) => expectClose(gradients[i], input));
+        const zeros: [string, tf.Tensor[], Record<string, unknown>, tf.Tensor][] = [
+          [Gather, [x, ...index], permutation, rows],
+          ['MegaBlocksWeightedScatter', [rows, ...index, weights], permutation, x],
+          ['MegaBlocksScatterWeightsGrad', [rows, x, ...index], permutation, weights],
+          [GroupedMatMul, [rows, matrices, bins], {...plain, transposeB: true}, float(N, F)],
+          [GroupedMatMul, [float(N, F), rows, bins], {...plain, transposeA: true}, matrices],
+          ['MegaBlocksEmbedding', [float(F, H), indices], {}, rows],
+          ['MegaBlocksEmbeddingGrad', [rows, indices], {vocabSize: F}, float(F, H)],
+          [CausalAttention, [float(F, T, 3 * H)], {numHeads: 1}, float(F, T, H)],
+          ['MegaBlocksTakeAlongRows', [x, none], {numColumns: H}, float(T, F)],
+          ['MegaBlocksTakeAlongRowsGrad', [float(T, F), none], {numColumns: H}, x],
+          ['MegaBlocksReplicate', [x, tf.zeros([H], 'int32')], {numOutputs: F}, float(T, F)],
+          ['MegaBlocksReplicateGrad', [x, tf.zeros([F], 'int32')], {}, float(T, F)],
+          ['MegaBlocksCumsum', [none], {exclusive: false}, none],
+        ];
+        for (const [name, inputs, attrs, expected] of zeros) {
+          expectClose(execute(name, inputs, attrs)[0] as tf.Tensor, expected, {name});
+        }
+      });
     });
 
     test('say that memory is out, and go on', () => {

@@ -52,6 +52,7 @@ class Pass {
   /// Hidden rows [N, F] times w, summed over the copies of each token -> [T, H].
   void down(const float* hidden, const float* w, float* out) {
     const int64_t size = experts_.hidden_size;
+    if (size == 0) return;
     float* const copies = top_k_ == 1 ? out : scratch(num_rows(), size);
     rows_times_matrices(rows_, {hidden, ffn()}, w, false, {copies, size, experts_.indices.data});
     if (top_k_ == 1) return;
