@@ -5,14 +5,17 @@
 
 namespace megablocks {
 
+/// Where the rows of an expert lie: next to those of the one before; from the next multiple of the block size on; in
+/// a matrix of its own. The numbers are those of MegaBlocksLayout in cuda/megablocks.h.
+enum Layout : int32_t { kPacked, kPadded, kBinned };
+
 struct PermutationAttrs {
-  /// The place of the layout in packed, padded, binned.
-  int layout;
+  Layout layout;
   bool binned;
   int64_t top_k, num_rows;
   explicit PermutationAttrs(Attributes& attrs)
-      : layout(attrs.choice("layout", {"packed", "padded", "binned"})),
-        binned(layout == 2),
+      : layout(static_cast<Layout>(attrs.choice("layout", {"packed", "padded", "binned"}))),
+        binned(layout == kBinned),
         top_k(attrs.integer("topK", 1)),
         num_rows(attrs.integer("numRows", 0)) {}
 };
