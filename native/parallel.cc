@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -43,10 +44,11 @@ struct Job {
 class Pool {
  public:
   explicit Pool(int size) {
-    for (int i = 1; i < size; i++) {
-      std::thread([this] { work(); }).detach();
+    try {
+      for (; num_workers_ < size - 1; num_workers_++) std::thread([this] { work(); }).detach();
+    } catch (const std::system_error&) {
+      // The system gives no more; those that have started are enough, even if there are none.
     }
-    num_workers_ = size - 1;
   }
 
   void run(Job& job) {
@@ -88,7 +90,7 @@ class Pool {
     }
   }
 
-  int num_workers_;
+  int num_workers_ = 0;
   std::mutex callers_, mutex_;
   std::condition_variable start_, end_;
   Job* job_ = nullptr;

@@ -6,7 +6,8 @@
 
 namespace megablocks {
 
-/// How many threads the kernels use: the processors of this process, or MEGABLOCKS_THREADS.
+/// How many threads the kernels use: the processors of this process, or MEGABLOCKS_THREADS; fewer where the system
+/// gives no more.
 int num_threads();
 
 /// Runs f(0) .. f(count - 1) on all threads, in no order, and returns when all have ended. What one of
