@@ -116,7 +116,16 @@ describeEachBackend(
       [
         'a size of blocks',
         Sdd,
-        () => [float(4, 3), float(3, 4), int(0), int(0)],
+        () => [
+          float(4, 3),
+          float(3, 4),
+          int(0),
+          int(0),
+          int(0, 1, 1),
+          int(0),
+          int(0, 1, 1),
+          int(0),
+        ],
         {...sparse, blockSize: 3},
         /multiples of blockSize/,
       ],
@@ -180,7 +189,8 @@ describeEachBackend(
           const matrices = tf.ones([4, 5, 3]);
           const copies = int(3, 1, 0, 5, 2, 4);
           execute(GroupedMlp, [x, tf.ones([6]), matrices, matrices, copies, wild(4)], experts);
-          execute(Sdd, [tf.ones([4, 3]), tf.ones([3, 4]), wild(5), wild(5)], sparse);
+          const index = [5, 5, 3, 5, 3, 5].map(wild);
+          execute(Sdd, [tf.ones([4, 3]), tf.ones([3, 4]), ...index], sparse);
           const {name, inputs, attrs} = [
             {name: 'MegaBlocksEmbedding', inputs: [x, wild(9)], attrs: {}},
             {name: 'MegaBlocksEmbeddingGrad', inputs: [x, wild(6)], attrs: {vocabSize: 7}},
@@ -349,6 +359,71 @@ describeEachBackend(
         gpus: expect.any(Array),
       });
       expect(cuda == null || tensorflow.devices.includes('GPU') || cuda.problem != null).toBe(true);
+    });
+
+    // Of small integers every precision gives the same, and float32 sums are exact.
+    describe.each(['float32', 'tf32', 'bfloat16'] as const)('in %s', (precision) => {
+      beforeAll(async () => (await import('../src/tensorflow')).setTensorFlowPrecision(precision));
+      afterAll(async () => (await import('../src/tensorflow')).setTensorFlowPrecision('float32'));
+
+      test.each([
+        [false, false],
+        [false, true],
+        [true, false],
+        [true, true],
+      ])('multiply blocks of 128, transposed %s and %s, forward and backward', (...transposed) => {
+        tf.tidy(() => {
+          const [rows, columns, size] = [384, 512, 72];
+          const [transposeA, transposeB] = transposed;
+          const {topology} = megablocks.randomMask(rows, columns, 0.4, 128, 3);
+          const integers = <R extends tf.Rank>(...shape: number[]) => {
+            const all = tf.range(0, tf.util.sizeFromShape(shape));
+            return tf.reshape<R>(tf.sub(tf.mod(tf.mul(all, 7), 11), 5), shape as tf.ShapeMap[R]);
+          };
+          const matrix = (height: number, width: number, transpose: boolean) =>
+            transpose ? integers<tf.Rank.R2>(width, height) : integers<tf.Rank.R2>(height, width);
+          const values = integers<tf.Rank.R3>(topology.numBlocks, 128, 128);
+          const sparseOf = (x: tf.Tensor, transpose: boolean) =>
+            new megablocks.SparseMatrix(topology, x as tf.Tensor3D, transpose);
+          const denseOf = (x: tf.Tensor, transpose = false) =>
+            megablocks.toDense(sparseOf(x, transpose));
+          const used = denseOf(tf.onesLike(values));
+          type Product = (a: tf.Tensor2D, b: tf.Tensor2D) => tf.Tensor2D;
+          const products: [tf.Tensor, tf.Tensor, Product, Product][] = [
+            [
+              matrix(rows, size, transposeA),
+              matrix(size, columns, transposeB),
+              (a, b) =>
+                megablocks.toDense(megablocks.sdd(a, b, topology, {transposeA, transposeB})),
+              (a, b) => tf.mul(tf.matMul(a, b, transposeA, transposeB), used),
+            ],
+            [
+              values,
+              matrix(transposeA ? rows : columns, size, transposeB),
+              (a, b) => megablocks.dsd(sparseOf(a, transposeA), b, {transposeB}),
+              (a, b) => tf.matMul(denseOf(a, transposeA), b, false, transposeB),
+            ],
+            [
+              matrix(size, transposeB ? columns : rows, transposeA),
+              values,
+              (a, b) => megablocks.dds(a, sparseOf(b, transposeB), {transposeA}),
+              (a, b) => tf.matMul(a, denseOf(b, transposeB), transposeA),
+            ],
+          ];
+          for (const [a, b, product, dense] of products) {
+            const operands = [a, b] as [tf.Tensor2D, tf.Tensor2D];
+            const dy = integers(...dense(...operands).shape);
+            const got = tf.valueAndGrads(product as (...x: tf.Tensor[]) => tf.Tensor)(operands, dy);
+            const expected = tf.valueAndGrads(dense as (...x: tf.Tensor[]) => tf.Tensor)(
+              operands,
+              dy,
+            );
+            [got.value, ...got.grads].forEach((x, i) => {
+              expectClose(x, [expected.value, ...expected.grads][i], {tolerance: 0});
+            });
+          }
+        });
+      });
     });
 
     test('take a precision, which the CPU has no use for', async () => {

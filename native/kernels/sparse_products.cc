@@ -21,7 +21,7 @@ void sdd(Context& context, const SparseProductAttrs& attrs) {
   const SddCall call(context, attrs);
   const int64_t block = attrs.size.block_size;
   const Operand a = operand(call.a, attrs.transpose_a), b = operand(call.b, attrs.transpose_b);
-  const SparseBlocks blocks(call.index, attrs.size);
+  const SparseBlocks blocks(call.index.blocks, attrs.size);
   std::vector<Product> products;
   std::vector<Term> terms;
   for (int64_t entry = 0; entry < blocks.count(); entry++) {

@@ -36,18 +36,18 @@ inline void check_inner(Context& context, const char* name, int64_t got, int64_t
 /// a, b dense -> the blocks of a b at the index.
 struct SddCall {
   DenseInput a, b;
-  BlockIndex index;
+  SparseIndex index;
   float* values;
   SddCall(Context& context, const SparseProductAttrs& attrs)
       : a(context, 0, "a", attrs.transpose_a),
         b(context, 1, "b", attrs.transpose_b),
-        index(context, 2) {
+        index(context, 2, attrs.size) {
     check_inner(context, "b", b.rows, a.columns);
     context.require(a.rows == attrs.size.rows && b.columns == attrs.size.columns,
                     "a b must have the size of the sparse matrix, " +
                         text_of({attrs.size.rows, attrs.size.columns}) + ", got " +
                         text_of({a.rows, b.columns}));
-    values = context.output_floats(0, {index.count, attrs.size.block_size, attrs.size.block_size});
+    values = context.output_floats(0, {index.blocks.count, attrs.size.block_size, attrs.size.block_size});
   }
 };
 

@@ -81,7 +81,9 @@ std::vector<OpDefinition> definitions() {
       // Products.
       {"GroupedMatMul", {"a: float", "b: float", "bins: int32"}, {"product: float"},
        {"transposeA: bool", "transposeB: bool", kPrecision}, unknown_shape},
-      {"Sdd", {"a: float", "b: float", "row_indices: int32", "column_indices: int32"},
+      {"Sdd",
+       {"a: float", "b: float", "row_indices: int32", "column_indices: int32", "offsets: int32",
+        "column_indices_t: int32", "offsets_t: int32", "block_offsets_t: int32"},
        {"values: float"}, kSparseProduct, unknown_shape},
       {"Dsd",
        {"values: float", "b: float", "row_indices: int32", "column_indices: int32", "offsets: int32",
