@@ -1,51 +1,20 @@
 // Activations, their gradients, and AdamW: one element a thread, in a grid-stride loop.
-#include "common.cuh"
+#include "activation.cuh"
 
 namespace megablocks {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr float kSqrt2OverPi = 0.7978845608f, kCubic = 0.044715f, kSqrtHalf = 0.70710678f;
-constexpr float kOneOverSqrt2Pi = 0.39894228f;
-
-__device__ float sigmoid(float x) { return 1 / (1 + expf(-x)); }
-__device__ float gelu_argument(float x) { return kSqrt2OverPi * (x + kCubic * x * x * x); }
-
-template <int activation>
-__device__ float apply(float x) {
-  if constexpr (activation == kMegaBlocksGeluNew) return 0.5f * x * (1 + tanhf(gelu_argument(x)));
-  if constexpr (activation == kMegaBlocksGelu) return 0.5f * x * (1 + erff(x * kSqrtHalf));
-  if constexpr (activation == kMegaBlocksSilu) return x * sigmoid(x);
-  // Unlike fmaxf, it keeps NaN.
-  return x < 0 ? 0 : x;
-}
-
-template <int activation>
-__device__ float derivative(float x) {
-  if constexpr (activation == kMegaBlocksGeluNew) {
-    const float t = tanhf(gelu_argument(x));
-    const float slope = kSqrt2OverPi * (1 + 3 * kCubic * x * x);
-    return 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * slope;
-  }
-  if constexpr (activation == kMegaBlocksGelu) {
-    return 0.5f * (1 + erff(x * kSqrtHalf)) + x * kOneOverSqrt2Pi * expf(-0.5f * x * x);
-  }
-  if constexpr (activation == kMegaBlocksSilu) {
-    const float s = sigmoid(x);
-    return s * (1 + x * (1 - s));
-  }
-  return x <= 0 ? 0 : 1;
-}
 
 template <int activation>
 __global__ void activation_kernel(const float* x, int64_t size, float* out) {
-  for (int64_t i = thread_index(); i < size; i += num_threads()) out[i] = apply<activation>(x[i]);
+  for (int64_t i = thread_index(); i < size; i += num_threads()) out[i] = activate<activation, false>(x[i]).value;
 }
 
 template <int activation>
 __global__ void activation_grad_kernel(const float* x, const float* dy, int64_t size, float* out) {
   for (int64_t i = thread_index(); i < size; i += num_threads()) {
-    out[i] = derivative<activation>(x[i]) * dy[i];
+    out[i] = activate<activation, false>(x[i]).derivative * dy[i];
   }
 }
 
@@ -68,28 +37,6 @@ __global__ void adamw_kernel(
   }
 }
 
-/// Calls `launch` with the activation as a constant.
-template <typename Launch>
-cudaError_t with_activation(int activation, Launch launch) {
-  switch (activation) {
-    case kMegaBlocksGeluNew:
-      launch(std::integral_constant<int, kMegaBlocksGeluNew>());
-      break;
-    case kMegaBlocksGelu:
-      launch(std::integral_constant<int, kMegaBlocksGelu>());
-      break;
-    case kMegaBlocksSilu:
-      launch(std::integral_constant<int, kMegaBlocksSilu>());
-      break;
-    case kMegaBlocksRelu:
-      launch(std::integral_constant<int, kMegaBlocksRelu>());
-      break;
-    default:
-      return cudaErrorInvalidValue;
-  }
-  return cudaGetLastError();
-}
-
 }  // namespace
 }  // namespace megablocks
 
@@ -101,6 +48,7 @@ cudaError_t megablocks_activation(
   return with_activation(activation, [&](auto kind) {
     activation_kernel<decltype(kind)::value>
         <<<grid_for(size, kThreads), kThreads, 0, stream>>>(x, size, out);
+    return cudaGetLastError();
   });
 }
 
@@ -110,6 +58,7 @@ cudaError_t megablocks_activation_grad(
   return with_activation(activation, [&](auto kind) {
     activation_grad_kernel<decltype(kind)::value>
         <<<grid_for(size, kThreads), kThreads, 0, stream>>>(x, dy, size, out);
+    return cudaGetLastError();
   });
 }
 

@@ -17,25 +17,12 @@ __global__ void embedding_kernel(
   }
 }
 
-/// The first of the sorted keys that is not below `key`. Negative indices are the largest keys.
-__device__ int64_t lower_bound(const uint32_t* keys, int64_t size, uint32_t key) {
-  int64_t low = 0, high = size;
-  while (low < high) {
-    const int64_t middle = (low + high) / 2;
-    if (keys[middle] < key) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
-}
-
 /// One block a row of the table.
 __global__ void __launch_bounds__(kRowThreads) embedding_grad_kernel(
     const float* dy, const uint32_t* keys, const uint32_t* positions, int64_t count, int64_t vocab_size,
     int64_t size, float* out) {
   for (int64_t row = blockIdx.x; row < vocab_size; row += gridDim.x) {
+    // Negative indices are the largest keys.
     const int64_t begin = lower_bound(keys, count, static_cast<uint32_t>(row));
     const int64_t end = lower_bound(keys, count, static_cast<uint32_t>(row + 1));
     for (int64_t i = threadIdx.x; i < size; i += kRowThreads) {

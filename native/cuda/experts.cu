@@ -88,7 +88,7 @@ struct ActivationOutput {
     __device__ void load(int existing) { columns = existing; }
     __device__ void store(int j, int column, float4 v, bool) {
       sums.store(j, column, to_bfloat16(v), columns);
-      const auto f = [&](float x) { return weight * activate<activation>(x).value; };
+      const auto f = [&](float x) { return weight * activate<activation, true>(x).value; };
       activated.store(j, column, to_bfloat16({f(v.x), f(v.y), f(v.z), f(v.w)}), columns);
     }
     __device__ void clear(int) {}
@@ -134,7 +134,7 @@ struct ActivationGradOutput {
       if (j % 2 == 0) WideVector::split(held[j / 2], packed, second);
       const float4 x = unpack(packed);
       const auto f = [&](float x, float dy) {
-        const Activated y = activate<activation>(x);
+        const Activated y = activate<activation, true>(x);
         if (valid) product += y.value * dy;
         return weight * y.derivative * dy;
       };
@@ -287,21 +287,6 @@ cudaError_t product(
   const Grouped<transpose_a, transpose_b, kShareA, Output> family{e.permutation.bins, s.rows, ik, in,
                                                                  s.num_experts, output};
   return launch_by_experts(a, b, family, stream, aside);
-}
-
-/// Calls `f` with the activation as a constant.
-template <typename F>
-cudaError_t with_activation(int activation, F f) {
-  switch (activation) {
-    case kMegaBlocksGeluNew:
-      return f(std::integral_constant<int, kMegaBlocksGeluNew>());
-    case kMegaBlocksGelu:
-      return f(std::integral_constant<int, kMegaBlocksGelu>());
-    case kMegaBlocksSilu:
-      return f(std::integral_constant<int, kMegaBlocksSilu>());
-    default:
-      return f(std::integral_constant<int, kMegaBlocksRelu>());
-  }
 }
 
 cudaError_t sum_copies(

@@ -33,9 +33,9 @@ int hopper_precision(
 
 size_t hopper_workspace(
     int precision, int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a, bool transpose_b) {
-  return precision == kMegaBlocksTf32       ? hopper_grouped_tf32_workspace(rows, k, n, transpose_a)
-         : precision == kMegaBlocksBfloat16 ? hopper_grouped_workspace(rows, k, n, num_experts, transpose_a, transpose_b)
-                                            : 0;
+  if (precision == kMegaBlocksTf32) return hopper_grouped_tf32_workspace(rows, k, n, transpose_a);
+  if (precision != kMegaBlocksBfloat16) return 0;
+  return hopper_grouped_workspace(rows, k, n, num_experts, transpose_a, transpose_b);
 }
 
 }  // namespace

@@ -20,11 +20,9 @@ EncodeTiled encode_tiled() {
   return function;
 }
 
-/// Both operands. The smaller one is converted to bfloat16 in memory, the larger one there too or on the way to its
-/// multiplications.
 struct GroupedOperands {
   OperandSource a, b;
-  bool b_larger, rounds_larger;
+  Rounding rounding;
 
   GroupedOperands(
       const float* a_data, const float* b_data, int64_t rows, int64_t k, int64_t n, int num_experts,
@@ -36,13 +34,10 @@ struct GroupedOperands {
     b.width = !transpose_a && transpose_b ? k : n;
     b.height = transpose_a ? rows : transpose_b ? n : k;
     b.depth = transpose_a ? 1 : num_experts;
-    b_larger = b.size() > a.size();
-    // Rounded on the way, it saves a pass over it, but each multiplication waits for twice its bytes. On an H200 both
-    // take as long at about so many multiplications an element; fewer where float32 matrices of all experts are stored.
-    const double times = transpose_a ? 900 : 1500;
-    rounds_larger = double(rows) * k * n < times * double(b_larger ? b.size() : a.size());
-    if (!rounds_larger || b_larger) a.half = parts.take<__nv_bfloat16>(a.size());
-    if (!rounds_larger || !b_larger) b.half = parts.take<__nv_bfloat16>(b.size());
+    rounding = Rounding(a.size(), b.size(), double(rows) * k * n,
+                        transpose_a ? kTimesRoundedForMatrices : kTimesRounded);
+    if (rounding.converts_a()) a.half = parts.take<__nv_bfloat16>(a.size());
+    if (rounding.converts_b()) b.half = parts.take<__nv_bfloat16>(b.size());
   }
 };
 
@@ -60,76 +55,36 @@ cudaError_t multiply_rounding(const GroupedCall& c, const GroupedOperands& x) {
   const Grouped<transpose_a, transpose_b, share, PlainOutput, __nv_bfloat16, swapped, float> family{
       c.bins, c.rows, static_cast<int>(c.k), static_cast<int>(c.n), c.num_experts, {c.out, c.n}};
   if (cudaError_t e = convert(right, {}, c.stream)) return e;
-  return launch(Matrix<float>{left.from, left.width, left.height, left.depth, left.width}, converted(right), family,
-                c.stream);
+  return launch(as_it_lies(left), converted(right), family, c.stream);
 }
 
 template <bool transpose_a, bool transpose_b>
 cudaError_t multiply_grouped(const GroupedCall& c, const GroupedOperands& x) {
-  const bool swapped = x.rounds_larger && x.b_larger;
+  const bool rounds = x.rounding.on_the_way, swapped = rounds && x.rounding.b_larger;
   const bool share_b = shares_b(c.rows, c.k, c.n, c.num_experts, transpose_a, swapped);
   const auto multiply =
-      swapped           ? share_b ? multiply_rounding<transpose_a, transpose_b, kShareB, true>
-                                  : multiply_rounding<transpose_a, transpose_b, kShareA, true>
-      : x.rounds_larger ? share_b ? multiply_rounding<transpose_a, transpose_b, kShareB, false>
-                                  : multiply_rounding<transpose_a, transpose_b, kShareA, false>
-      : share_b         ? multiply_converted<transpose_a, transpose_b, kShareB>
-                        : multiply_converted<transpose_a, transpose_b, kShareA>;
+      swapped   ? share_b ? multiply_rounding<transpose_a, transpose_b, kShareB, true>
+                          : multiply_rounding<transpose_a, transpose_b, kShareA, true>
+      : rounds  ? share_b ? multiply_rounding<transpose_a, transpose_b, kShareB, false>
+                          : multiply_rounding<transpose_a, transpose_b, kShareA, false>
+      : share_b ? multiply_converted<transpose_a, transpose_b, kShareB>
+                : multiply_converted<transpose_a, transpose_b, kShareA>;
   return multiply(c, x);
 }
 
-/// Vectors of four that a lane loads together when it converts, and that a warp does.
-constexpr int kHeld = 4;
-constexpr int kConverted = kHeld * kWarp;
+constexpr int kConvertThreads = 256;
 
-/// A matrix that is converted, in units of as many vectors of a row as a warp converts at once. Where rows stay
-/// where they are, all of it is one row.
-struct Conversion {
-  const float4* from;
-  uint2* to;
-  const int32_t* indices;
-  int64_t width;
-  int rows, top_k, units_a_row, units;
-
-  explicit Conversion(const OperandSource& x)
-      : from(reinterpret_cast<const float4*>(x.from)), to(reinterpret_cast<uint2*>(x.half)), indices(x.indices),
-        width(x.width * (indices != nullptr ? 1 : x.height * x.depth) / 4),
-        rows(indices != nullptr ? static_cast<int>(x.height) : 1), top_k(x.top_k),
-        units_a_row(static_cast<int>(ceil_divide<int64_t>(width, kConverted))),
-        units(from == nullptr ? 0 : rows * units_a_row) {}
-
-  /// The warp's lanes call it.
-  __device__ void convert(int unit) const {
-    const int row = unit / units_a_row;
-    const int64_t begin = int64_t{unit % units_a_row} * kConverted;
-    int64_t source = row;
-    if (indices != nullptr) {
-      const int copy = indices[row];
-      source = copy >= 0 && copy < rows ? copy / top_k : -1;
-    }
-    convert_vectors<kHeld>(source < 0 ? nullptr : from + source * width, to + row * width, begin, width);
-  }
-};
-
-__global__ void convert_kernel(const Conversion a, const Conversion b) {
-  const int warps = static_cast<int>(num_threads() / kWarp);
-  for (int unit = static_cast<int>(thread_index() / kWarp); unit < a.units + b.units; unit += warps) {
-    if (unit < a.units) {
-      a.convert(unit);
-    } else {
-      b.convert(unit - a.units);
-    }
-  }
+__global__ void __launch_bounds__(kConvertThreads) convert_kernel(const Conversion a, const Conversion b) {
+  convert_share(a, b, blockIdx.x, gridDim.x);
 }
 
 }  // namespace
 
-cudaError_t convert(const OperandSource& a, const OperandSource& b, cudaStream_t stream) {
-  constexpr int kThreads = 256;
-  const Conversion first(a), second(b);
-  const int units = first.units + second.units;
+cudaError_t convert(const OperandSource& a, const OperandSource& b, const Lead& lead_of_b, cudaStream_t stream) {
+  const Conversion first(a), second(b, lead_of_b);
+  const int64_t units = first.units() + second.units();
   if (units == 0) return cudaSuccess;
-  convert_kernel<<<grid_for(units, kThreads / kWarp), kThreads, 0, stream>>>(first, second);
+  convert_kernel<<<grid_for(units, kConvertThreads / kWarp), kConvertThreads, 0, stream>>>(first, second);
   return cudaGetLastError();
 }
 

@@ -41,19 +41,6 @@ cudaError_t hopper_grouped_mat_mul_tf32(
 
 namespace hopper {
 
-/// An operand of a launch: a matrix [depth, height, width] in bfloat16, or float32 to be converted to it.
-struct OperandSource {
-  const float* from = nullptr;
-  __nv_bfloat16* half = nullptr;
-  int64_t width = 0, height = 0, depth = 1;
-  /// Row i, of a matrix of depth 1, is row indices[i] / top_k of `from`, zero where that does not exist; null:
-  /// row i.
-  const int32_t* indices = nullptr;
-  int top_k = 1;
-
-  int64_t size() const { return width * height * depth; }
-};
-
 /// Takes parts of a workspace, one after the other.
 class Parts {
  public:
@@ -71,8 +58,28 @@ class Parts {
   size_t size_ = 0;
 };
 
-/// Rounds those of the operands that are float32 to bfloat16.
-cudaError_t convert(const OperandSource& a, const OperandSource& b, cudaStream_t stream);
+/// How two operands come to be bfloat16: the smaller one is converted in memory, the larger one there too or rounded on
+/// the way to its multiplications. This saves a pass over it, but each multiplication waits for twice its bytes.
+struct Rounding {
+  bool b_larger = false, on_the_way = false;
+
+  Rounding() = default;
+  /// `products` is how many numbers are multiplied; on an H200 it takes as long either way at about `times` as many as
+  /// the larger operand has.
+  Rounding(int64_t a_size, int64_t b_size, double products, double times)
+      : b_larger(b_size > a_size), on_the_way(products < times * double(b_larger ? b_size : a_size)) {}
+
+  bool converts_a() const { return !on_the_way || b_larger; }
+  bool converts_b() const { return !on_the_way || !b_larger; }
+};
+/// The `times` of a product, and fewer of one that stores float32 matrices of all experts.
+constexpr double kTimesRounded = 1500, kTimesRoundedForMatrices = 900;
+
+/// Rounds those of the operands that are float32 to bfloat16; of b, what a lead has.
+cudaError_t convert(const OperandSource& a, const OperandSource& b, const Lead& lead_of_b, cudaStream_t stream);
+inline cudaError_t convert(const OperandSource& a, const OperandSource& b, cudaStream_t stream) {
+  return convert(a, b, whole(b), stream);
+}
 
 /// A matrix's map, by which boxes of 128 bytes by `box_height` are loaded or stored. What is loaded beyond an edge is
 /// zero. float32 may be rounded to TF32 on the way.
@@ -115,6 +122,7 @@ cudaError_t launch(
 }
 
 inline Matrix<__nv_bfloat16> converted(const OperandSource& x) { return {x.half, x.width, x.height, x.depth, x.width}; }
+inline Matrix<float> as_it_lies(const OperandSource& x) { return {x.from, x.width, x.height, x.depth, x.width}; }
 
 /// `aside` is converted while the product is made.
 template <typename Family>
@@ -123,6 +131,16 @@ cudaError_t launch(
     const Strip& aside = {}) {
   if (cudaError_t e = convert(a, b, stream)) return e;
   return launch(converted(a), converted(b), family, stream, aside);
+}
+
+/// A product in two launches, of which the first needs no more of b than a lead: the rest is converted beside it.
+template <typename Family>
+cudaError_t launch_in_two(
+    const OperandSource& a, const OperandSource& b, const Lead& lead, const Family& first, const Family& others,
+    cudaStream_t stream, const Strip& aside = {}) {
+  if (cudaError_t e = convert(a, b, lead, stream)) return e;
+  if (cudaError_t e = launch(converted(a), converted(b), first, stream, Strip(b.from, b.half, lead))) return e;
+  return launch(converted(a), converted(b), others, stream, aside);
 }
 
 /// The rows between the bins of a [rows, k] times each expert's b [E, k, n] ([E, n, k] with transpose_b);
@@ -310,23 +328,19 @@ struct GroupedCall {
   cudaStream_t stream;
 };
 
-/// The launch of a grouped product of operands that are to be converted. Of a matrix for each expert, most are
-/// converted while the first experts' rows are multiplied: as long as a quarter of the rows takes.
+/// The launch of a grouped product of operands that are to be converted. Of a matrix for each expert, those of the last
+/// experts are converted while the first ones' rows are multiplied.
 template <typename Family>
 cudaError_t launch_by_experts(
     const OperandSource& a, const OperandSource& b, const Family& family, cudaStream_t stream,
     const Strip& aside = {}) {
   if (b.from == nullptr || b.depth == 1) return launch(a, b, family, stream, aside);
-  const int count = ceil_divide(family.num_experts, 4);
-  OperandSource before = b;
-  before.depth = count;
-  if (cudaError_t e = convert(a, before, stream)) return e;
+  // Less beside the first, where there is something to convert beside the others, too.
+  const int count = ceil_divide(family.num_experts, aside.lead.rows > 0 ? 4 : 2);
   Family first = family, others = family;
   first.num_experts = others.first_expert = count;
   first.is_last = false;
-  const Strip rest(b.from + before.size(), b.half + before.size(), b.size() - before.size());
-  if (cudaError_t e = launch(converted(a), converted(b), first, stream, rest)) return e;
-  return launch(converted(a), converted(b), others, stream, aside);
+  return launch_in_two(a, b, {1, b.size() / 4, count * b.width * b.height / 4}, first, others, stream, aside);
 }
 
 /// A matrix in float32 of n columns.

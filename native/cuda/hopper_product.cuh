@@ -9,6 +9,7 @@
 #include <cuda_bf16.h>
 
 #include "common.cuh"
+#include "hopper_conversion.cuh"
 #include "wgmma.cuh"
 
 namespace megablocks {
@@ -61,54 +62,6 @@ struct Stage {
   static constexpr int kBytes = kABytes + kBBytes;
   static constexpr int kCount = kStagesBytes / kBytes;
   static_assert(kCount <= kMaxStages, "");
-};
-
-/// Values, rounded to bfloat16.
-__device__ inline uint32_t to_bfloat16(float low, float high) {
-  const __nv_bfloat162 both = __floats2bfloat162_rn(low, high);
-  return reinterpret_cast<const uint32_t&>(both);
-}
-__device__ inline uint2 to_bfloat16(float4 v) { return {to_bfloat16(v.x, v.y), to_bfloat16(v.z, v.w)}; }
-
-/// Rounds the vectors from `begin` on, `held` a lane, as far as there are `size`; zeros where `from` is null. A
-/// warp's lanes call it.
-template <int held>
-__device__ inline void convert_vectors(const float4* from, uint2* to, int64_t begin, int64_t size) {
-  const int64_t first = begin + threadIdx.x % kWarp;
-  float4 x[held];
-#pragma unroll
-  for (int i = 0; i < held; i++) {
-    x[i] = from != nullptr && first + i * kWarp < size ? __ldcs(from + first + i * kWarp) : float4{};
-  }
-#pragma unroll
-  for (int i = 0; i < held; i++) {
-    if (first + i * kWarp < size) to[first + i * kWarp] = to_bfloat16(x[i]);
-  }
-}
-
-/// What is converted beside a product: memory in a row.
-struct Strip {
-  /// The warps of a block that convert are few: their lanes hold many vectors.
-  static constexpr int kHeld = 8;
-  const float4* from = nullptr;
-  uint2* to = nullptr;
-  int64_t vectors = 0;
-
-  Strip() = default;
-  Strip(const float* x, __nv_bfloat16* half, int64_t size)
-      : from(reinterpret_cast<const float4*>(x)), to(reinterpret_cast<uint2*>(half)), vectors(size / 4) {}
-
-  /// Converts the block's share, each part with the next warp that asks: `taken` counts those that are taken.
-  __device__ void convert(int* taken) const {
-    for (;;) {
-      int part = 0;
-      if (threadIdx.x % kWarp == 0) part = atomicAdd(taken, 1);
-      part = __shfl_sync(~0u, part, 0) * gridDim.x + blockIdx.x;
-      const int64_t begin = int64_t{part} * (kHeld * kWarp);
-      if (begin >= vectors) return;
-      convert_vectors<kHeld>(from, to, begin, vectors);
-    }
-  }
 };
 
 /// The vectors of a row that a lane has.

@@ -22,10 +22,12 @@ __host__ __device__ constexpr int64_t num_pairs(int64_t lines) { return (lines +
 constexpr int kBand = 8;
 
 /// The lines of blocks of op(values) and what is in them. What the index says may be wrong: it is read long before
-/// it is used, as one thread finds what all wait for, and made sense of then.
+/// it is used, as one thread finds what all wait for, and made sense of then. No read is conditional: the thread would
+/// wait for what it gives at once. There is at least one block.
+template <bool transpose>
 class Lines {
  public:
-  Lines(const MegaBlocksSparseIndex& index, bool transpose)
+  explicit Lines(const MegaBlocksSparseIndex& index)
       : offsets_(transpose ? index.offsets_t : index.offsets),
         inner_(transpose ? index.column_indices_t : index.column_indices),
         blocks_(transpose ? index.block_offsets_t : nullptr),
@@ -43,14 +45,15 @@ class Lines {
   __device__ int read_begin(int line) const { return offsets_[min(line, count_)]; }
   __device__ int bound(int entry) const { return min(max(entry, 0), num_blocks_); }
 
-  /// Which block lies at an entry, and which inner one it meets, as read; before `end` alone there are any.
-  __device__ int read_block(int entry, int end) const {
-    return entry >= end ? -1 : blocks_ == nullptr ? entry : blocks_[entry];
-  }
-  __device__ int read_inner(int entry, int end) const { return entry >= end ? -1 : inner_[entry]; }
+  /// Which block lies at an entry, and which inner one it meets, as read; of no meaning at the end of the line.
+  __device__ int read_block(int entry) const { return transpose ? blocks_[min(entry, num_blocks_ - 1)] : entry; }
+  __device__ int read_inner(int entry) const { return inner_[min(entry, num_blocks_ - 1)]; }
   /// Where there is none, one beyond the last: all is zero there.
-  __device__ int block(int read) const { return read >= 0 && read < num_blocks_ ? read : num_blocks_; }
-  __device__ int inner(int read) const { return read >= 0 && read < num_inner_ ? read : num_inner_; }
+  __device__ int block(int read, bool exists = true) const {
+    return exists && read >= 0 && read < num_blocks_ ? read : num_blocks_;
+  }
+  __device__ int inner(int read, bool exists = true) const { return exists && has_inner(read) ? read : num_inner_; }
+  __device__ bool has_inner(int read) const { return read >= 0 && read < num_inner_; }
 
  private:
   const int32_t *offsets_, *inner_, *blocks_;
@@ -73,16 +76,20 @@ struct alignas(16) SddTile {
 /// All tiles, two after the other for a cluster.
 struct SddTiles {
   SddTile* tiles;
-  int32_t* count;
+  /// Where those of the first bands of lines end, and all.
+  int32_t* ends;
   /// Of clusters, no more than fit.
   int capacity;
 };
 
+/// Which of the tiles a launch has.
+enum Part { kAll, kFirst, kOthers };
+
 /// op(a) op(b) at the index. Swapped, a is op(b) of the caller, transposed, and lines are columns of blocks.
-template <typename Element_, bool transpose_a, bool transpose_b, bool swapped = false>
+template <typename Element_, bool transpose_a, bool transpose_b, bool swapped = false, typename AElement_ = Element_>
 struct SddFamily {
   using Element = Element_;
-  using AElement = Element;
+  using AElement = AElement_;
   static constexpr int kDepth = kDepthOf<Element>;
   static constexpr bool kTransposed = swapped;
   static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
@@ -92,6 +99,7 @@ struct SddFamily {
   const int32_t* used;
   int num_blocks, k;
   float* values;
+  Part part = kAll;
 
   SddFamily(const SddTiles& list_, const MegaBlocksSparseIndex& index, int64_t k_, float* values_)
       : list(list_), used(index.offsets + index.rows / kBlock), num_blocks(static_cast<int>(index.num_blocks)),
@@ -100,11 +108,12 @@ struct SddFamily {
   class Schedule {
    public:
     __device__ Schedule(const SddFamily& f, int cluster, int num_clusters, int rank)
-        : f_(f), num_clusters_(num_clusters), rank_(rank), count_(*f.list.count), index_(cluster) {
+        : f_(f), num_clusters_(num_clusters), rank_(rank), end_(f.list.ends[f.part != kFirst]),
+          index_((f.part == kOthers ? f.list.ends[0] : 0) + cluster) {
       look_up();
     }
     __device__ bool next(Work& work) {
-      if (index_ >= count_) return false;
+      if (index_ >= end_) return false;
       work.shared = tile_.shared != 0;
       work.found = {{tile_.block[0], tile_.block[1]}, {tile_.inner[0], tile_.inner[1]}};
       work.steps = ceil_divide(f_.k, kDepth);
@@ -123,11 +132,11 @@ struct SddFamily {
    private:
     /// The next tile, so that it is there when it is asked for.
     __device__ void look_up() {
-      if (index_ < count_) tile_ = f_.list.tiles[index_ * kCluster + rank_];
+      if (index_ < end_) tile_ = f_.list.tiles[index_ * kCluster + rank_];
     }
 
     const SddFamily& f_;
-    const int num_clusters_, rank_, count_;
+    const int num_clusters_, rank_, end_;
     int index_;
     SddTile tile_;
   };
@@ -160,6 +169,7 @@ struct SddFamily {
   }
   /// Blocks that are in no line are not used.
   __device__ void finish(const Schedule&, int thread, int num_threads) const {
+    if (part == kFirst) return;
     const int64_t begin = min(max(*used, 0), num_blocks);
     const int64_t size = (num_blocks - begin) * (kBlock * kBlock / 4);
     float4* to = reinterpret_cast<float4*>(values + begin * kBlock * kBlock);
@@ -172,42 +182,47 @@ struct SddFamily {
 /// The tiles of a product whose lines are summed, in bands of pairs of lines, in each over the columns of all lines:
 /// blocks that run together share few columns.
 struct Bands {
-  int pairs, across;
-  __device__ int count() const { return pairs * across; }
+  /// Pairs before, that are left out, and where those that are not end.
+  int first, end, across;
+  __device__ int count() const { return (end - first) * across; }
   __device__ void find(int index, int& pair, int& column) const {
     const int band = index / (kBand * across) * kBand, in_band = index - band * across;
-    const int size = min(kBand, pairs - band);
-    pair = band + in_band % size;
+    const int size = min(kBand, end - first - band);
+    pair = first + band + in_band % size;
     column = in_band / size;
   }
 };
 
 /// op(values) op(b): a line of blocks after the other, summed over the blocks in it.
-template <typename Element_, bool transpose_a, bool transpose_b, bool transposed_out>
+template <
+    typename Element_, bool transpose_a, bool transpose_b, bool transposed_out, typename AElement_ = Element_>
 struct DsdFamily {
   using Element = Element_;
-  using AElement = Element;
+  using AElement = AElement_;
   static constexpr int kDepth = kDepthOf<Element>, kSteps = kStepsOfBlock<Element>;
   static constexpr bool kTransposed = false;
   static constexpr bool kAMnMajor = transpose_a, kBMnMajor = !transpose_b;
   static constexpr Share kShare = kShareB;
-  Lines lines;
+  Lines<transpose_a> lines;
   int n;
   float* out;
+  /// A launch may be of these pairs of lines alone.
+  int first_pair = 0, end_pair;
 
   DsdFamily(const MegaBlocksSparseIndex& index, int64_t n_, float* out_)
-      : lines(index, transpose_a), n(static_cast<int>(n_)), out(out_) {}
+      : lines(index), n(static_cast<int>(n_)), out(out_),
+        end_pair(static_cast<int>(num_pairs(lines.count()))) {}
 
   class Schedule {
    public:
     __device__ Schedule(const DsdFamily& f, int cluster, int num_clusters, int rank)
-        : f_(f), bands_{static_cast<int>(num_pairs(f.lines.count())), ceil_divide(f.n, kTileColumns)},
+        : f_(f), bands_{f.first_pair, f.end_pair, ceil_divide(f.n, kTileColumns)},
           num_clusters_(num_clusters), rank_(rank), index_(cluster) {
       look_up();
     }
     __device__ bool next(Work& work) {
       if (index_ >= bands_.count()) return false;
-      const Lines& lines = f_.lines;
+      const auto& lines = f_.lines;
       int bounds[kCluster + 1];
 #pragma unroll
       for (int i = 0; i <= kCluster; i++) bounds[i] = lines.bound(read_[i]);
@@ -216,7 +231,7 @@ struct DsdFamily {
       work.other_begin = rank_ == 0 ? bounds[1] : bounds[0];
       work.other_end = rank_ == 0 ? bounds[2] : bounds[1];
       work.ahead = f_.read(work, 0);
-      work.steps = max(bounds[1] - bounds[0], bounds[2] - bounds[1]) * kSteps;
+      work.steps = max(max(bounds[1] - bounds[0], bounds[2] - bounds[1]), 0) * kSteps;
       work.head = 0;
       work.tail = kDepth;
       const int line = pair_ * kCluster + rank_;
@@ -247,14 +262,16 @@ struct DsdFamily {
   /// What a block of a line needs of the index: the block, and the inner one that it and the other line's meet.
   __device__ Work::Found read(const Work& w, int i) const {
     const int entry = static_cast<int>(w.begin) + i;
-    return {{lines.read_block(entry, w.end), -1},
-            {lines.read_inner(entry, w.end), lines.read_inner(w.other_begin + i, w.other_end)}};
+    return {{lines.read_block(entry), -1}, {lines.read_inner(entry), lines.read_inner(w.other_begin + i)}};
   }
   /// Is called for one step after the other.
   __device__ Places places(Work& w, int step) const {
     if (step % kSteps == 0) {
-      w.found = {{lines.block(w.ahead.block[0]), -1}, {lines.inner(w.ahead.inner[0]), lines.inner(w.ahead.inner[1])}};
-      w.ahead = read(w, step / kSteps + 1);
+      const int i = step / kSteps;
+      const bool exists = w.begin + i < w.end, other_exists = w.other_begin + i < w.other_end;
+      w.found = {{lines.block(w.ahead.block[0], exists), -1},
+                 {lines.inner(w.ahead.inner[0], exists), lines.inner(w.ahead.inner[1], other_exists)}};
+      w.ahead = read(w, i + 1);
     }
     const int64_t depth = step % kSteps * kDepth, row = int64_t{w.found.inner[0]} * kBlock + depth;
     return {{depth, 0, w.found.block[0]},
@@ -299,25 +316,25 @@ struct SwappedDsdFamily {
   static constexpr bool kTransposed = !transposed_out;
   static constexpr bool kAMnMajor = true, kBMnMajor = false;
   static constexpr Share kShare = kShareB;
-  Lines lines;
+  Lines<false> lines;
   /// Whether the blocks of a pair of lines lie in the same columns.
   const int32_t* alike;
   int n;
   float* out;
 
   SwappedDsdFamily(const MegaBlocksSparseIndex& index, const int32_t* alike_, int64_t n_, float* out_)
-      : lines(index, false), alike(alike_), n(static_cast<int>(n_)), out(out_) {}
+      : lines(index), alike(alike_), n(static_cast<int>(n_)), out(out_) {}
 
   class Schedule {
    public:
     __device__ Schedule(const SwappedDsdFamily& f, int cluster, int num_clusters, int rank)
-        : f_(f), bands_{static_cast<int>(num_pairs(f.lines.count())), ceil_divide(f.n, kCluster * kTileRows)},
+        : f_(f), bands_{0, static_cast<int>(num_pairs(f.lines.count())), ceil_divide(f.n, kCluster * kTileRows)},
           num_clusters_(num_clusters), rank_(rank), index_(cluster) {
       look_up();
     }
     __device__ bool next(Work& work) {
       if (index_ >= bands_.count()) return false;
-      const Lines& lines = f_.lines;
+      const auto& lines = f_.lines;
       const bool both = alike_ != 0, first = both || !second_;
       const int line = pair_ * 2 + !first;
       work.group = line;
@@ -360,17 +377,17 @@ struct SwappedDsdFamily {
 
   __device__ Work::Found read(const Work& w, int i) const {
     const int entry = static_cast<int>(w.begin) + i;
-    return {{lines.read_block(entry, w.end), lines.block(w.other_begin + i)}, {lines.read_inner(entry, w.end), -1}};
+    return {{lines.read_block(entry), w.other_begin + i}, {lines.read_inner(entry), -1}};
   }
   /// Is called for one step after the other.
   __device__ Places places(Work& w, int step) const {
     if (step % kSteps == 0) {
-      w.found = w.ahead;
+      w.found = {{lines.block(w.ahead.block[0]), lines.block(w.ahead.block[1])}, {lines.inner(w.ahead.inner[0]), -1}};
       w.ahead = read(w, step / kSteps + 1);
     }
     const int64_t depth = step % kSteps * kDepth;
-    return {{int64_t{lines.inner(w.found.inner[0])} * kBlock + depth, w.row, 0},
-            {{depth, 0, lines.block(w.found.block[0])}, {depth, 0, w.found.block[1]}}};
+    return {{int64_t{w.found.inner[0]} * kBlock + depth, w.row, 0},
+            {{depth, 0, w.found.block[0]}, {depth, 0, w.found.block[1]}}};
   }
   struct Line : LoadsNothing {
     float* to;

@@ -122,8 +122,7 @@ cudaError_t megablocks_grouped_mat_mul(
     int64_t n, int32_t num_experts, bool transpose_a, bool transpose_b, float* out, void* workspace,
     size_t workspace_size, cudaStream_t stream);
 
-/// A block-sparse matrix [rows, columns] by its index; the transposed index is read by products with its transpose,
-/// and by sdd in TF32.
+/// A block-sparse matrix [rows, columns] by its index. Products read all of it.
 struct MegaBlocksSparseIndex {
   const int32_t *row_indices, *column_indices, *offsets;
   const int32_t *column_indices_t, *offsets_t, *block_offsets_t;
@@ -131,18 +130,29 @@ struct MegaBlocksSparseIndex {
   int32_t block_size;
 };
 
+// Without the workspace, which may be null, mma.sync multiplies instead of wgmma.
+
+size_t megablocks_sdd_workspace(
+    int precision, MegaBlocksSparseIndex index, int64_t k, bool transpose_a, bool transpose_b);
 /// op(a) [rows, k] op(b) [k, columns] at the index -> values [nnz, B, B].
 cudaError_t megablocks_sdd(
     int precision, const float* a, const float* b, MegaBlocksSparseIndex index, int64_t k,
-    bool transpose_a, bool transpose_b, float* values, cudaStream_t stream);
+    bool transpose_a, bool transpose_b, float* values, void* workspace, size_t workspace_size,
+    cudaStream_t stream);
+size_t megablocks_dsd_workspace(
+    int precision, MegaBlocksSparseIndex index, int64_t n, bool transpose_a, bool transpose_b);
 /// op(values), op(b) [., n] -> dense [., n].
 cudaError_t megablocks_dsd(
     int precision, const float* values, const float* b, MegaBlocksSparseIndex index, int64_t n,
-    bool transpose_a, bool transpose_b, float* out, cudaStream_t stream);
+    bool transpose_a, bool transpose_b, float* out, void* workspace, size_t workspace_size,
+    cudaStream_t stream);
+size_t megablocks_dds_workspace(
+    int precision, MegaBlocksSparseIndex index, int64_t m, bool transpose_a, bool transpose_b);
 /// op(a) [m, .], op(values) -> dense [m, .].
 cudaError_t megablocks_dds(
     int precision, const float* a, const float* values, MegaBlocksSparseIndex index, int64_t m,
-    bool transpose_a, bool transpose_b, float* out, cudaStream_t stream);
+    bool transpose_a, bool transpose_b, float* out, void* workspace, size_t workspace_size,
+    cudaStream_t stream);
 
 /// values [nnz, B, B] -> dense [rows, columns]; zero where there is no block. No two blocks may lie at the
 /// same place. Of the index, the transposed half and the offsets go unread.
@@ -151,27 +161,6 @@ cudaError_t megablocks_sparse_to_dense(
 /// dense [rows, columns] -> its blocks at the index, [nnz, B, B]; zero for a block that is not used.
 cudaError_t megablocks_dense_to_sparse(
     const float* x, MegaBlocksSparseIndex index, float* values, cudaStream_t stream);
-
-/// The same with what wgmma needs, in bytes as the first three say: without, or on a GPU that is no Hopper, or
-/// for blocks other than 128, mma.sync.
-size_t megablocks_sdd_workspace(
-    int precision, MegaBlocksSparseIndex index, int64_t k, bool transpose_a, bool transpose_b);
-size_t megablocks_dsd_workspace(
-    int precision, MegaBlocksSparseIndex index, int64_t n, bool transpose_a, bool transpose_b);
-size_t megablocks_dds_workspace(
-    int precision, MegaBlocksSparseIndex index, int64_t m, bool transpose_a, bool transpose_b);
-cudaError_t megablocks_sdd_in_workspace(
-    int precision, const float* a, const float* b, MegaBlocksSparseIndex index, int64_t k,
-    bool transpose_a, bool transpose_b, float* values, void* workspace, size_t workspace_size,
-    cudaStream_t stream);
-cudaError_t megablocks_dsd_in_workspace(
-    int precision, const float* values, const float* b, MegaBlocksSparseIndex index, int64_t n,
-    bool transpose_a, bool transpose_b, float* out, void* workspace, size_t workspace_size,
-    cudaStream_t stream);
-cudaError_t megablocks_dds_in_workspace(
-    int precision, const float* a, const float* values, MegaBlocksSparseIndex index, int64_t m,
-    bool transpose_a, bool transpose_b, float* out, void* workspace, size_t workspace_size,
-    cudaStream_t stream);
 
 // ---- What training needs.
 

@@ -131,6 +131,11 @@ __host__ inline Dense dense(const float* x, int64_t columns_in_memory, bool tran
   return transpose ? Dense{x, 1, columns_in_memory} : Dense{x, columns_in_memory, 1};
 }
 
+inline bool is_valid(const MegaBlocksSparseIndex& index) {
+  return index.block_size > 0 && index.rows >= 0 && index.columns >= 0 && index.num_blocks >= 0 &&
+         index.rows % index.block_size == 0 && index.columns % index.block_size == 0;
+}
+
 __device__ inline bool is_used(const MegaBlocksSparseIndex& index, int64_t row, int64_t column) {
   return row >= 0 && row < index.rows / index.block_size && column >= 0 &&
          column < index.columns / index.block_size;

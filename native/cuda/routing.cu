@@ -167,17 +167,7 @@ __global__ void transposed_index_kernel(
     block_offsets_t[i] = used ? blocks[i] : -1;
   }
   for (int64_t column = thread_index(); column <= block_columns; column += num_threads()) {
-    // The first key that is not below the column.
-    int64_t low = 0, high = size;
-    while (low < high) {
-      const int64_t middle = (low + high) / 2;
-      if (keys[middle] < column) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    offsets_t[column] = static_cast<int32_t>(low);
+    offsets_t[column] = static_cast<int32_t>(lower_bound(keys, size, column));
   }
 }
 
@@ -327,7 +317,9 @@ cudaError_t megablocks_sparse_transpose(
     const int32_t* row_indices, const int32_t* column_indices, int64_t num_blocks,
     int32_t block_columns, int32_t* column_indices_t, int32_t* offsets_t, int32_t* block_offsets_t,
     void* workspace, size_t workspace_size, cudaStream_t stream) {
-  if (workspace_size < megablocks_sparse_transpose_workspace(num_blocks)) return cudaErrorInvalidValue;
+  if (num_blocks < 0 || block_columns < 0 || workspace_size < megablocks_sparse_transpose_workspace(num_blocks)) {
+    return cudaErrorInvalidValue;
+  }
   char* memory = static_cast<char*>(workspace);
   int32_t* arrays[4];
   for (int32_t*& array : arrays) {

@@ -32,11 +32,6 @@ __global__ void dense_to_sparse_kernel(const float* x, MegaBlocksSparseIndex ind
   });
 }
 
-bool is_valid(const MegaBlocksSparseIndex& index) {
-  return index.block_size > 0 && index.rows >= 0 && index.columns >= 0 && index.num_blocks >= 0 &&
-         index.rows % index.block_size == 0 && index.columns % index.block_size == 0;
-}
-
 }  // namespace
 }  // namespace megablocks
 

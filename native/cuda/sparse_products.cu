@@ -5,11 +5,6 @@
 using namespace megablocks;
 
 namespace {
-bool is_valid(const MegaBlocksSparseIndex& index) {
-  return index.block_size > 0 && index.rows >= 0 && index.columns >= 0 && index.num_blocks >= 0 &&
-         index.rows % index.block_size == 0 && index.columns % index.block_size == 0;
-}
-
 bool all_aligned(const float* a, const float* b, const float* out) {
   return is_aligned(a, 4) && is_aligned(b, 4) && is_aligned(out, 4);
 }
@@ -53,7 +48,7 @@ size_t megablocks_dds_workspace(
   return dds_form(precision, index, m, transpose_a, transpose_b).workspace;
 }
 
-cudaError_t megablocks_sdd_in_workspace(
+cudaError_t megablocks_sdd(
     int precision, const float* a, const float* b, MegaBlocksSparseIndex index, int64_t k,
     bool transpose_a, bool transpose_b, float* values, void* workspace, size_t workspace_size,
     cudaStream_t stream) {
@@ -69,7 +64,7 @@ cudaError_t megablocks_sdd_in_workspace(
   return multiply(precision, product, aligned, stream);
 }
 
-cudaError_t megablocks_dsd_in_workspace(
+cudaError_t megablocks_dsd(
     int precision, const float* values, const float* b, MegaBlocksSparseIndex index, int64_t n,
     bool transpose_a, bool transpose_b, float* out, void* workspace, size_t workspace_size,
     cudaStream_t stream) {
@@ -84,7 +79,7 @@ cudaError_t megablocks_dsd_in_workspace(
   return multiply(precision, product, aligned, stream);
 }
 
-cudaError_t megablocks_dds_in_workspace(
+cudaError_t megablocks_dds(
     int precision, const float* a, const float* values, MegaBlocksSparseIndex index, int64_t m,
     bool transpose_a, bool transpose_b, float* out, void* workspace, size_t workspace_size,
     cudaStream_t stream) {
@@ -99,25 +94,4 @@ cudaError_t megablocks_dds_in_workspace(
   const DdsProduct product{dense(a, a_columns, transpose_a), values, {index, !transpose_b}, m, n, out};
   const bool aligned = is_aligned(values, index.block_size) && is_aligned(a, a_columns);
   return multiply(precision, product, aligned, stream);
-}
-
-cudaError_t megablocks_sdd(
-    int precision, const float* a, const float* b, MegaBlocksSparseIndex index, int64_t k,
-    bool transpose_a, bool transpose_b, float* values, cudaStream_t stream) {
-  return megablocks_sdd_in_workspace(precision, a, b, index, k, transpose_a, transpose_b, values, nullptr, 0,
-                                     stream);
-}
-
-cudaError_t megablocks_dsd(
-    int precision, const float* values, const float* b, MegaBlocksSparseIndex index, int64_t n,
-    bool transpose_a, bool transpose_b, float* out, cudaStream_t stream) {
-  return megablocks_dsd_in_workspace(precision, values, b, index, n, transpose_a, transpose_b, out, nullptr, 0,
-                                     stream);
-}
-
-cudaError_t megablocks_dds(
-    int precision, const float* a, const float* values, MegaBlocksSparseIndex index, int64_t m,
-    bool transpose_a, bool transpose_b, float* out, cudaStream_t stream) {
-  return megablocks_dds_in_workspace(precision, a, values, index, m, transpose_a, transpose_b, out, nullptr, 0,
-                                     stream);
 }

@@ -122,10 +122,7 @@ def sparse_product(name, precision, left, right, index, other, transpose_a, tran
     """sdd, dsd or dds; with `memory`, a workspace, the launcher may take wgmma."""
     flags = (c_bool(transpose_a), c_bool(transpose_b))
     code = c_int(PRECISIONS[precision])
-    if memory is None:
-        call(name, code, left, right, index, other, *flags, out)
-    else:
-        call(f"{name}_in_workspace", code, left, right, index, other, *flags, out, *memory)
+    call(name, code, left, right, index, other, *flags, out, *(memory or (None, c_size_t(0))))
 
 
 def sparse_workspace(name, precision, index, other, transpose_a, transpose_b):

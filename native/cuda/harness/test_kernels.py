@@ -25,6 +25,11 @@ def floats(*shape):
     return torch.rand(*shape, device=DEVICE) - 0.5
 
 
+def wild_ints(count):
+    """Of every magnitude and either sign: an index of which nothing is right."""
+    return (torch.randint(-(2**31), 2**31 - 1, (count,)) >> torch.randint(0, 32, (count,))).to(torch.int32).to(DEVICE)
+
+
 def expect_equal(got, expected, what):
     assert torch.equal(got.cpu(), expected.cpu()), f"{what}: they differ\n{got}\n{expected}"
 
@@ -155,7 +160,7 @@ def routing():
     assert torch.allclose(out, expected, rtol=1e-5, atol=1e-6), "gradient of columns of rows"
 
     # Whatever the index says, nothing is touched out of bounds.
-    wild = torch.randint(-(2**31), 2**31 - 1, (65,), dtype=torch.int64).to(torch.int32).to(DEVICE)
+    wild = wild_ints(65)
     call("replicate", floats(2, 65), wild, 2, 65, 99, empty(2, 99))
     call("replicate_grad", floats(2, 99), wild, 2, 65, 99, empty(2, 65))
     call("row_indices", wild, 64, 99, empty(99, dtype=torch.int32))
@@ -226,8 +231,7 @@ def permutation_family():
         assert torch.allclose(got.double(), expected, rtol=1e-4, atol=1e-5), f"weights' gradient {what}"
 
     # Whatever the index says, nothing is touched out of bounds.
-    wild = [torch.randint(-(2**31), 2**31 - 1, (m,), dtype=torch.int64).to(torch.int32).to(DEVICE)
-            for m in (n, experts, experts)]
+    wild = [wild_ints(m) for m in (n, experts, experts)]
     for layout in ("packed", "padded", "binned"):
         form = permutation(*wild, top_k, layout, 7)
         total = 7 * experts if layout == "binned" else 7
@@ -335,9 +339,26 @@ def experts():
         assert error < (0.1 if kind == 3 else 0.015), (
             f"{name} of experts {kind}, T {t} K {top_k} E {count} H {hidden} F {ffn}: off by {float(error):.4f}")
 
+    # Of copies of a token that no row is of, there is nothing to sum.
+    wild = (wild_ints(n) if top_k == 1 else index[0], wild_ints(count))
+    layer = ExpertsLayer(permutation(*wild, wild[1], top_k, "packed", n), weights, hidden, ffn, kind)
+    layer.forward(x, w1, w2, got["y"])
+    layer.backward(dy, got["x"], got["w1"], got["w2"], got["weights"])
+    torch.cuda.synchronize()
 
-def random_sparse(rows, columns, block, densities):
-    mask = torch.rand(rows // block, columns // block) < random.choice(densities)
+
+def random_mask(least=1, most=5, densities=(0.1, 0.5, 1.0)):
+    return torch.rand(random.randint(least, most), random.randint(least, most)) < random.choice(densities)
+
+
+def experts_mask(experts, least, most):
+    """Each expert's rows of blocks meet its own columns of blocks."""
+    return torch.block_diag(*(torch.ones(random.randint(least, most), random.randint(least, most))
+                              for _ in range(experts))).bool()
+
+
+def sparse_of(mask, block):
+    rows, columns = mask.shape[0] * block, mask.shape[1] * block
     row, column = mask.nonzero(as_tuple=True)
     tensors = {
         "row_indices": ints(row.tolist()),
@@ -359,9 +380,9 @@ def random_sparse(rows, columns, block, densities):
     return tensors, row.to(DEVICE), column.to(DEVICE)
 
 
-def check_sparse(block, other, precisions, hopper=False, least=1, most=5, densities=(0.1, 0.5, 1.0)):
-    rows, columns = block * random.randint(least, most), block * random.randint(least, most)
-    tensors, row, column = random_sparse(rows, columns, block, densities)
+def check_sparse(mask, block, other, precisions, hopper=False):
+    rows, columns = mask.shape[0] * block, mask.shape[1] * block
+    tensors, row, column = sparse_of(mask, block)
     index = sparse_index(tensors, rows, columns, block)
     nnz = row.numel()
     values = floats(nnz, block, block)
@@ -406,21 +427,42 @@ def check_sparse(block, other, precisions, hopper=False, least=1, most=5, densit
                 got = product("dds", precision, a, values, ta, tb, (other, n))
                 expect_product(got, (a.T if ta else a).double(), dense.T if tb else dense, precision,
                                f"dds {what}")
+
+    # Whatever the index says, nothing is touched out of bounds.
+    wild = {name: wild_ints(t.numel()) for name, t in tensors.items()}
+    index = sparse_index(wild, rows, columns, block)
+    call("sparse_to_dense", values, index, empty(rows, columns))
+    call("dense_to_sparse", floats(rows, columns), index, empty(nnz, block, block))
+    call("sparse_transpose", wild["row_indices"], wild["column_indices"], nnz, c_int32(columns // block),
+         *(torch.empty_like(tensors[name]) for name in ("column_indices_t", "offsets_t", "block_offsets_t")),
+         *workspace("sparse_transpose", nnz))
+    for precision in precisions:
+        for ta in (False, True):
+            for tb in (False, True):
+                inner, m = (rows, columns) if ta else (columns, rows)
+                product("sdd", precision, floats(rows, other), floats(other, columns), ta, tb, (nnz, block, block))
+                product("dsd", precision, values, floats(inner, other), ta, tb, (m, other))
+                inner, m = (columns, rows) if tb else (rows, columns)
+                product("dds", precision, floats(other, inner), values, ta, tb, (other, m))
     torch.cuda.synchronize()
 
 
 def sparse():
-    check_sparse(random.choice([4, 7, 32, 128, 160]), size(400), PRECISIONS)
+    check_sparse(random_mask(), random.choice([4, 7, 32, 128, 160]), size(400), PRECISIONS)
 
 
 def hopper_sparse():
     """bfloat16 and TF32 by wgmma, for blocks of 128."""
-    if random.random() < 0.15:
+    kind = random.random()
+    if kind < 0.1:
         # So large that bfloat16 is not multiplied as TF32 instead.
-        check_sparse(128, 8 * random.randint(125, 180), ["bfloat16"], True, 10, 13, (0.9, 1.0))
+        check_sparse(random_mask(10, 13, (0.9, 1.0)), 128, 8 * random.randint(125, 180), ["bfloat16"], True)
+    elif kind < 0.15:
+        # So large that both operands are converted, a part of one while the first lines are multiplied.
+        check_sparse(experts_mask(3, 12, 13), 128, 8 * random.randint(460, 480), ["bfloat16"], True)
     else:
-        check_sparse(128, 8 * random.randint(1, 90), ["bfloat16"], True)
-        check_sparse(128, 4 * random.randint(1, 180), ["tf32"], True)
+        check_sparse(random_mask(), 128, 8 * random.randint(1, 90), ["bfloat16"], True)
+        check_sparse(random_mask(), 128, 4 * random.randint(1, 180), ["tf32"], True)
 
 
 # ---- What training needs.

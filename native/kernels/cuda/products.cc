@@ -45,7 +45,7 @@ void sdd(Context& context, const SparseProductAttrs& attrs) {
   const size_t bytes = megablocks_sdd_workspace(
       attrs.precision, index, call.a.columns, attrs.transpose_a, attrs.transpose_b);
   gpu.run(bytes, [&](void* workspace, cudaStream_t stream) {
-    return megablocks_sdd_in_workspace(
+    return megablocks_sdd(
         attrs.precision, call.a.x.data, call.b.x.data, index, call.a.columns, attrs.transpose_a, attrs.transpose_b,
         call.values, workspace, bytes, stream);
   });
@@ -58,7 +58,7 @@ void dsd(Context& context, const SparseProductAttrs& attrs) {
   const size_t bytes = megablocks_dsd_workspace(
       attrs.precision, index, call.b.columns, attrs.transpose_a, attrs.transpose_b);
   gpu.run(bytes, [&](void* workspace, cudaStream_t stream) {
-    return megablocks_dsd_in_workspace(
+    return megablocks_dsd(
         attrs.precision, call.values.data, call.b.x.data, index, call.b.columns, attrs.transpose_a, attrs.transpose_b,
         call.product, workspace, bytes, stream);
   });
@@ -71,7 +71,7 @@ void dds(Context& context, const SparseProductAttrs& attrs) {
   const size_t bytes = megablocks_dds_workspace(
       attrs.precision, index, call.a.rows, attrs.transpose_a, attrs.transpose_b);
   gpu.run(bytes, [&](void* workspace, cudaStream_t stream) {
-    return megablocks_dds_in_workspace(
+    return megablocks_dds(
         attrs.precision, call.a.x.data, call.values.data, index, call.a.rows, attrs.transpose_a, attrs.transpose_b,
         call.product, workspace, bytes, stream);
   });
