@@ -27,15 +27,19 @@ std::string capability_of(int device) {
          std::to_string(attribute(cudaDevAttrComputeCapabilityMinor, device));
 }
 
+void require_supported(int device) {
+  if (attribute(cudaDevAttrComputeCapabilityMajor, device) < kLeastMajor) {
+    throw std::runtime_error("the GPU must have compute capability " + std::to_string(kLeastMajor) +
+                             ".0 or newer, got " + capability_of(device));
+  }
+}
+
 }  // namespace
 
 Gpu::Gpu(Context& context) : context_(context) {
   int device = 0;
   check(cudaGetDevice(&device));
-  if (attribute(cudaDevAttrComputeCapabilityMajor, device) < kLeastMajor) {
-    throw std::runtime_error("the GPU must have compute capability " + std::to_string(kLeastMajor) +
-                             ".0 or newer, got " + capability_of(device));
-  }
+  require_supported(device);
 }
 
 #ifdef MEGABLOCKS_TENSORFLOW_STREAM
@@ -67,6 +71,8 @@ CudaInfo cuda_info() {
       info.gpus.push_back(std::string(properties.name) + ", compute capability " +
                           capability_of(device));
     }
+    // tfjs-node computes on the first.
+    require_supported(0);
   } catch (const std::exception& error) {
     info.problem = error.what();
   }

@@ -50,7 +50,7 @@ struct CudaInfo {
   std::string stream;
   /// Every GPU that CUDA sees: its name and compute capability.
   std::vector<std::string> gpus;
-  /// Why it sees none.
+  /// Why the kernels run on none of them: CUDA sees none, or tfjs-node's is older than Ampere.
   std::string problem;
 };
 CudaInfo cuda_info();
