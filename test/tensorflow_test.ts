@@ -155,7 +155,7 @@ describeEachBackend(
       ['MegaBlocksTakeAlongRowsGrad', 'fi', {}, {numColumns: 0}],
       [Gather, 'fiii', {layout: 'packed'}, {topK: 1, numRows: 0}],
       [GroupedMlp, 'ffffii', experts, {topK: 1}],
-      [Sdd, 'ffii', plain, {sparseRows: 0, sparseColumns: 0, blockSize: 1}],
+      ['MegaBlocksSparseToDense', 'fii', {}, {sparseRows: 0, sparseColumns: 0, blockSize: 1}],
       ['MegaBlocksTopology', 'i', {}, {blockSize: 1, blockRows: 0, blocksPerRow: 0}],
       ['MegaBlocksRowIndices', 'i', {}, {numBlocks: 0}],
       ['MegaBlocksSparseTranspose', 'ii', {}, {blockColumns: 0}],
