@@ -30,9 +30,9 @@ class Pass {
     tokens_.reserve(experts.num_copies);
     for (int64_t i = 0; i < experts.num_copies; i++) {
       const int64_t copy = experts.indices.data[i];
-      context.require(copy >= 0 && copy < experts.num_copies && !seen[copy],
-                      "indices must hold each copy once, got " + std::to_string(copy) + " at " +
-                          std::to_string(i));
+      context.require(copy >= 0 && copy < experts.num_copies && !seen[copy], [&] {
+        return "indices must hold each copy once, got " + std::to_string(copy) + " at " + std::to_string(i);
+      });
       seen[copy] = true;
       tokens_.push_back(static_cast<int32_t>(copy / top_k_));
     }

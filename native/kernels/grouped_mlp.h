@@ -37,9 +37,10 @@ struct Experts {
         w1(context.floats(first + 2, "w1", {num_experts, -1, hidden_size})),
         ffn_hidden_size(w1.dim(1)),
         w2(context.floats(first + 3, "w2", w1.shape)) {
-    context.require(num_copies % attrs.top_k == 0,
-                    "indices must have a multiple of topK elements, " + std::to_string(attrs.top_k) +
-                        ", got " + std::to_string(num_copies));
+    context.require(num_copies % attrs.top_k == 0, [&] {
+      return "indices must have a multiple of topK elements, " + std::to_string(attrs.top_k) + ", got " +
+             std::to_string(num_copies);
+    });
   }
 };
 

@@ -1,5 +1,6 @@
 #include "op_kernel.h"
 
+#include <algorithm>
 #include <new>
 
 namespace megablocks {
@@ -92,58 +93,64 @@ Context::~Context() {
   TF_DeleteStatus(status_);
 }
 
-void Context::require(bool condition, const std::string& message) const {
-  if (!condition) throw InvalidInput(message);
-}
-
-TF_Tensor* Context::input(int index, const char* name, TF_DataType type, const Shape* shape) {
-  TF_Tensor* tensor = nullptr;
-  TF_GetInput(context_, index, &tensor, status_);
-  require(TF_GetCode(status_) == TF_OK, std::string(name) + ": " + TF_Message(status_));
-  tensors_.push_back(tensor);
-  require(TF_TensorType(tensor) == type,
-          std::string(name) + " must be " + (type == TF_FLOAT ? "float32" : "int32"));
-  if (shape != nullptr) {
-    bool fits = TF_NumDims(tensor) == static_cast<int>(shape->size());
-    Shape actual;
-    for (int axis = 0; axis < TF_NumDims(tensor); axis++) {
-      actual.push_back(TF_Dim(tensor, axis));
-      fits = fits && ((*shape)[axis] < 0 || (*shape)[axis] == actual[axis]);
-    }
-    require(fits, std::string(name) + " must have shape " + list_of(*shape, "*") + ", got " + text_of(actual));
-  }
-  return tensor;
-}
-
 namespace {
+Shape shape_of(const TF_Tensor* tensor) {
+  Shape shape(TF_NumDims(tensor));
+  for (size_t axis = 0; axis < shape.size(); axis++) shape[axis] = TF_Dim(tensor, axis);
+  return shape;
+}
+
 template <typename T>
 Input<T> view(const TF_Tensor* tensor) {
-  Shape shape;
-  for (int axis = 0; axis < TF_NumDims(tensor); axis++) shape.push_back(TF_Dim(tensor, axis));
-  return {static_cast<const T*>(TF_TensorData(tensor)), shape};
+  return {static_cast<const T*>(TF_TensorData(tensor)), shape_of(tensor)};
+}
+
+/// Whether a shape is as it must be, -1 fitting any size.
+bool fits(const Shape& actual, const Shape& expected) {
+  return std::equal(actual.begin(), actual.end(), expected.begin(), expected.end(),
+                    [](int64_t dim, int64_t wanted) { return wanted < 0 || dim == wanted; });
 }
 }  // namespace
 
+TF_Tensor* Context::input(int index, const char* name) {
+  TF_Tensor* tensor = nullptr;
+  TF_GetInput(context_, index, &tensor, status_);
+  require(TF_GetCode(status_) == TF_OK, [&] { return std::string(name) + ": " + TF_Message(status_); });
+  tensors_.push_back(tensor);
+  return tensor;
+}
+
+template <typename T>
+Input<T> Context::input(int index, const char* name, TF_DataType type, const Shape* shape) {
+  const TF_Tensor* tensor = input(index, name);
+  require(TF_TensorType(tensor) == type, [&] {
+    return std::string(name) + " must be " + (type == TF_FLOAT ? "float32" : "int32");
+  });
+  const Input<T> elements = view<T>(tensor);
+  require(shape == nullptr || fits(elements.shape, *shape), [&] {
+    return std::string(name) + " must have shape " + list_of(*shape, "*") + ", got " + text_of(elements.shape);
+  });
+  return elements;
+}
+
 Input<float> Context::floats(int index, const char* name, const Shape& shape) {
-  return view<float>(input(index, name, TF_FLOAT, &shape));
+  return input<float>(index, name, TF_FLOAT, &shape);
 }
 Input<int32_t> Context::ints(int index, const char* name, const Shape& shape) {
-  return view<int32_t>(input(index, name, TF_INT32, &shape));
+  return input<int32_t>(index, name, TF_INT32, &shape);
 }
 Input<float> Context::floats(int index, const char* name) {
-  return view<float>(input(index, name, TF_FLOAT, nullptr));
+  return input<float>(index, name, TF_FLOAT, nullptr);
 }
 Input<int32_t> Context::ints(int index, const char* name) {
-  return view<int32_t>(input(index, name, TF_INT32, nullptr));
+  return input<int32_t>(index, name, TF_INT32, nullptr);
 }
 
 Input<int32_t> Context::words(int index, const char* name, TF_DataType* type) {
-  TF_Tensor* tensor = nullptr;
-  TF_GetInput(context_, index, &tensor, status_);
-  require(TF_GetCode(status_) == TF_OK, std::string(name) + ": " + TF_Message(status_));
-  tensors_.push_back(tensor);
+  const TF_Tensor* tensor = input(index, name);
   *type = TF_TensorType(tensor);
-  require(*type == TF_FLOAT || *type == TF_INT32, std::string(name) + " must be float32 or int32");
+  require(*type == TF_FLOAT || *type == TF_INT32,
+          [&] { return std::string(name) + " must be float32 or int32"; });
   return view<int32_t>(tensor);
 }
 
@@ -151,9 +158,12 @@ void* Context::output(int index, const Shape& shape, TF_DataType type) {
   // Both types take four bytes. What does not fit the address space must not wrap around.
   int64_t size = 1;
   for (int64_t dim : shape) {
-    require(dim >= 0, "output " + std::to_string(index) + " would have shape " + text_of(shape));
-    require(!__builtin_mul_overflow(size, dim, &size) && size <= INT64_MAX / 4,
-            "output " + std::to_string(index) + " of shape " + text_of(shape) + " is too large");
+    require(dim >= 0, [&] {
+      return "output " + std::to_string(index) + " would have shape " + text_of(shape);
+    });
+    require(!__builtin_mul_overflow(size, dim, &size) && size <= INT64_MAX / 4, [&] {
+      return "output " + std::to_string(index) + " of shape " + text_of(shape) + " is too large";
+    });
   }
   TF_Tensor* tensor =
       TF_AllocateOutput(context_, index, type, shape.data(), shape.size(), 4 * size, status_);

@@ -81,11 +81,18 @@ class Context {
   void* scratch(size_t bytes);
   TF_OpKernelContext* handle() const { return context_; }
 
-  /// @throws InvalidInput With the message, unless the condition holds.
-  void require(bool condition, const std::string& message) const;
+  /// A message is a function, since to write it takes longer than the check.
+  ///
+  /// @throws InvalidInput With message(), unless the condition holds.
+  template <typename Message>
+  void require(bool condition, Message message) const {
+    if (!condition) throw InvalidInput(message());
+  }
 
  private:
-  TF_Tensor* input(int index, const char* name, TF_DataType type, const Shape* shape);
+  TF_Tensor* input(int index, const char* name);
+  template <typename T>
+  Input<T> input(int index, const char* name, TF_DataType type, const Shape* shape);
   void* output(int index, const Shape& shape, TF_DataType type);
   /// The elements of a tensor that TensorFlow was asked for, which lives as long as this; null where there are none.
   ///

@@ -31,9 +31,10 @@ struct PermutationIndex {
         indices(context.ints(first, "indices", {-1})),
         bins(context.ints(first + 1, "bins", {-1})),
         padded_bins(context.ints(first + 2, "paddedBins", {bins.size()})) {
-    context.require(num_copies() % attrs.top_k == 0,
-                    "indices must have a multiple of topK elements, " + std::to_string(attrs.top_k) +
-                        ", got " + std::to_string(num_copies()));
+    context.require(num_copies() % attrs.top_k == 0, [&] {
+      return "indices must have a multiple of topK elements, " + std::to_string(attrs.top_k) + ", got " +
+             std::to_string(num_copies());
+    });
   }
 
   int64_t num_copies() const { return indices.size(); }
@@ -57,9 +58,10 @@ struct GatherCall {
   float* y;
   GatherCall(Context& context, const PermutationAttrs& attrs, bool weighted)
       : x(context.floats(0, "x", {-1, -1})), hidden_size(x.dim(1)), index(context, 1, attrs) {
-    context.require(x.dim(0) == index.num_tokens(), "x must have one row a token, " +
-                                                        std::to_string(index.num_tokens()) +
-                                                        ", got shape " + text_of(x.shape));
+    context.require(x.dim(0) == index.num_tokens(), [&] {
+      return "x must have one row a token, " + std::to_string(index.num_tokens()) + ", got shape " +
+             text_of(x.shape);
+    });
     weights = weighted ? context.floats(4, "weights", {index.num_copies()}).data : nullptr;
     y = context.output_floats(0, index.routed_shape(hidden_size));
   }

@@ -9,8 +9,9 @@ namespace megablocks {
 struct Vectors {
   int64_t batch, size;
   Vectors(Context& context, const Shape& shape, const char* name) {
-    context.require(shape.size() == 1 || shape.size() == 2,
-                    std::string(name) + " must have rank 1 or 2, got " + text_of(shape));
+    context.require(shape.size() == 1 || shape.size() == 2, [&] {
+      return std::string(name) + " must have rank 1 or 2, got " + text_of(shape);
+    });
     batch = shape.size() == 1 ? 1 : shape[0];
     size = shape.back();
   }

@@ -29,8 +29,10 @@ struct DenseInput {
 };
 
 inline void check_inner(Context& context, const char* name, int64_t got, int64_t expected) {
-  context.require(got == expected, std::string(name) + " must have an inner size of " +
-                                       std::to_string(expected) + ", got " + std::to_string(got));
+  context.require(got == expected, [&] {
+    return std::string(name) + " must have an inner size of " + std::to_string(expected) + ", got " +
+           std::to_string(got);
+  });
 }
 
 /// a, b dense -> the blocks of a b at the index.
@@ -43,10 +45,10 @@ struct SddCall {
         b(context, 1, "b", attrs.transpose_b),
         index(context, 2, attrs.size) {
     check_inner(context, "b", b.rows, a.columns);
-    context.require(a.rows == attrs.size.rows && b.columns == attrs.size.columns,
-                    "a b must have the size of the sparse matrix, " +
-                        text_of({attrs.size.rows, attrs.size.columns}) + ", got " +
-                        text_of({a.rows, b.columns}));
+    context.require(a.rows == attrs.size.rows && b.columns == attrs.size.columns, [&] {
+      return "a b must have the size of the sparse matrix, " +
+             text_of({attrs.size.rows, attrs.size.columns}) + ", got " + text_of({a.rows, b.columns});
+    });
     values = context.output_floats(0, {index.blocks.count, attrs.size.block_size, attrs.size.block_size});
   }
 };

@@ -33,7 +33,7 @@ struct RowIndicesCall {
   int32_t* rows;
   RowIndicesCall(Context& context, const RowIndicesAttrs& attrs)
       : offsets(context.ints(0, "offsets", {-1})), block_rows(offsets.size() - 1) {
-    context.require(block_rows >= 0, "offsets must have an element, got none");
+    context.require(block_rows >= 0, [] { return "offsets must have an element, got none"; });
     rows = context.output_ints(0, {attrs.num_blocks});
   }
 };

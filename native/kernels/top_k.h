@@ -16,8 +16,9 @@ struct TopKCall {
   int32_t* indices;
   TopKCall(Context& context, const TopKAttrs& attrs)
       : x(context.floats(0, "x", {-1, -1})), rows(x.dim(0)), columns(x.dim(1)), k(attrs.k) {
-    context.require(k <= columns, "k must be from 0 to " + std::to_string(columns) + ", got " +
-                                                std::to_string(k));
+    context.require(k <= columns, [&] {
+      return "k must be from 0 to " + std::to_string(columns) + ", got " + std::to_string(k);
+    });
     indices = context.output_ints(0, {rows, k});
   }
 };

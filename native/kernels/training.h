@@ -142,9 +142,10 @@ struct AttentionCall {
         length(qkv.dim(1)),
         num_heads(attrs.num_heads),
         hidden_size(qkv.dim(2) / 3) {
-    context.require(qkv.dim(2) % (3 * num_heads) == 0,
-                    "qkv must have a last axis of a multiple of 3 numHeads, " +
-                        std::to_string(3 * num_heads) + ", got shape " + text_of(qkv.shape));
+    context.require(qkv.dim(2) % (3 * num_heads) == 0, [&] {
+      return "qkv must have a last axis of a multiple of 3 numHeads, " + std::to_string(3 * num_heads) +
+             ", got shape " + text_of(qkv.shape);
+    });
     head_size = hidden_size / num_heads;
   }
   Shape output_shape() const { return {batch, length, hidden_size}; }
@@ -162,8 +163,9 @@ struct AdamWCall {
         second(context.floats(3, "secondMoment", value.shape)),
         scale(context.floats(4, "gradientScale")),
         factors(context.floats(5, "factors", {6})) {
-    context.require(scale.size() == 1,
-                    "gradientScale must have one element, got shape " + text_of(scale.shape));
+    context.require(scale.size() == 1, [&] {
+      return "gradientScale must have one element, got shape " + text_of(scale.shape);
+    });
     for (int i = 0; i < 3; i++) outputs[i] = context.output_floats(i, value.shape);
   }
 };
