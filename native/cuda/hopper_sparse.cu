@@ -151,8 +151,8 @@ __global__ void __launch_bounds__(kFindThreads) find_lead_kernel(
   find_lead(lines, count, lead);
 }
 
-/// The tiles of a band of pairs of lines: the first ones of all lines, then the second ones: blocks that run together
-/// share few rows of a and few columns of b.
+/// The tiles of a band of pairs of lines: the first few of one pair after the other, then the next ones: blocks that run
+/// together share few rows of a and few columns of b, and neighbours the same rows.
 template <bool transpose>
 class BandTiles {
  public:
@@ -175,9 +175,10 @@ class BandTiles {
   __device__ int count() const { return before(INT32_MAX); }
   /// The position in its lines and the pair of a tile.
   __device__ void find(int tile, int& position, int& pair) const {
-    if (tile < least_ * kBand) {
-      position = tile / kBand;
-      pair = tile % kBand;
+    if (tile < least_ / kTogether * kTogether * kBand) {
+      const int group = tile / (kTogether * kBand), in_group = tile % (kTogether * kBand);
+      position = group * kTogether + in_group % kTogether;
+      pair = in_group / kTogether;
       return;
     }
     int end = 0;
@@ -196,6 +197,7 @@ class BandTiles {
   }
 
  private:
+  static constexpr int kTogether = 2;
   /// Tiles that come before a position in their lines.
   __device__ int before(int position) const {
     int sum = 0;
