@@ -7,7 +7,7 @@ import {describeEachBackend} from './backends';
 import {expectClose} from './close';
 import {random} from './random';
 
-// Index tensors that say anything: no native op touches what lies out of bounds, or runs for ever. What it
+// Index tensors that say anything: no kernel touches what lies out of bounds, or runs for ever. What it
 // computes is not said.
 
 type Inputs = Record<string, tf.Tensor>;
@@ -105,6 +105,9 @@ const CALLS: Record<string, (wild: Wild, s: number) => Call[]> = {
     [{logits: tf.ones([6, 3 * s]), labels: wild(6), losses: tf.ones([6]), dy: tf.ones([6])}],
   ],
 };
+
+/** What other backends compute of several kernels. */
+const NATIVE = ['GroupedMlp', 'GroupedMlpGrad'];
 
 interface Rows {
   /** The shape of the tokens, and of the rows in the layout. */
@@ -213,24 +216,26 @@ function run(name: string, [inputs, attrs]: Call): tf.Tensor[] {
   }
 }
 
-describeEachBackend(
-  'wild indices',
-  () => {
-    describe.each([
-      ['small', 1, 50],
-      ['of whole tiles', 64, 4],
-    ])('%s', (_, scale, rounds) => {
-      test.each(Object.keys(CALLS))('%s stays within bounds', async (name) => {
-        for (let round = 0; round < rounds; round++) {
-          const outputs = tf.tidy(() =>
-            CALLS[name](wildIn(round), scale).flatMap((call) => run(name, call)),
-          );
-          await Promise.all(outputs.map((output) => output.data()));
-          tf.dispose(outputs);
-        }
-        expectClose(tf.add([1], [1]), [2]);
-      });
+describeEachBackend('wild indices', (backendName) => {
+  // TensorFlow's ops are native code, in which an access out of bounds ends the process.
+  const isNative = backendName === 'tensorflow';
+  const sizes: [string, number, number][] = isNative
+    ? [
+        ['small', 1, 50],
+        ['of whole tiles', 64, 4],
+      ]
+    : [['small', 1, 3]];
+  describe.each(sizes)('%s', (_, scale, rounds) => {
+    const names = Object.keys(CALLS).filter((name) => isNative || !NATIVE.includes(name));
+    test.each(names)('%s stays within bounds', async (name) => {
+      for (let round = 0; round < rounds; round++) {
+        const outputs = tf.tidy(() =>
+          CALLS[name](wildIn(round), scale).flatMap((call) => run(name, call)),
+        );
+        await Promise.all(outputs.map((output) => output.data()));
+        tf.dispose(outputs);
+      }
+      expectClose(tf.add([1], [1]), [2]);
     });
-  },
-  ['tensorflow'],
-);
+  });
+});
