@@ -14,7 +14,8 @@ int hopper_sdd_precision(
 int hopper_dsd_precision(
     int precision, const MegaBlocksSparseIndex& index, int64_t n, bool transpose_a, bool transpose_b);
 
-/// The bytes that a product in such a precision needs: what it makes of the index, and of bfloat16 both operands.
+/// The bytes that a product in such a precision needs: what it makes of the index, and the operands that it rounds to
+/// bfloat16 in memory.
 size_t hopper_sdd_workspace(
     int precision, const MegaBlocksSparseIndex& index, int64_t k, bool transpose_a, bool transpose_b);
 size_t hopper_dsd_workspace(

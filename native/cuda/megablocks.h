@@ -85,7 +85,8 @@ cudaError_t megablocks_sparse_transpose(
 
 // ---- Permutation.
 
-/// The index of a permutation: `num_rows` rows in the layout, of each expert where binned.
+/// The index of a permutation: `num_rows` rows in the layout, of each expert where binned. `indices` must name every copy
+/// once: what belongs to one that it does not name may be left as it was.
 struct MegaBlocksPermutation {
   const int32_t *indices, *bins, *padded_bins;
   int64_t num_copies, num_rows;
