@@ -24,9 +24,8 @@ int hopper_precision(
     return has_bfloat16 ? precision : kMegaBlocksFloat32;
   }
   // In bfloat16, the larger operand may do without a pass over it; in TF32 both, and it is faster at that where both
-  // lie along the inner size and most of an expert's tiles are whole.
-  const bool suits_tf32 = transpose_b && rows >= int64_t{num_experts} * 2 * hopper::kTileRows;
-  const bool takes_tf32 = suits_tf32 || precision == kMegaBlocksTf32 || !has_bfloat16;
+  // lie along the inner size.
+  const bool takes_tf32 = transpose_b || precision == kMegaBlocksTf32 || !has_bfloat16;
   return faster_precision(precision, has_bfloat16, takes_tf32 && hopper_supports(k, n, 4), double(rows) * k * n,
                           double(rows) * k + double(num_experts) * k * n);
 }

@@ -1,6 +1,7 @@
 // Grouped products in TF32 on Hopper, of float32 operands as they lie in memory: the TMA rounds what it loads. Of
 // TF32, wgmma wants its right operand K-major; the left one may lie otherwise, as it can go through registers.
-// So where b does, the transpose of the product is computed, and where both do, one of them is transposed first.
+// So where b does, the transpose of the product is computed, and where both do, one of them is transposed first. Where
+// neither does, there is a choice.
 #include "hopper_grouped.cuh"
 
 namespace megablocks {
@@ -85,7 +86,12 @@ cudaError_t hopper_grouped_mat_mul_tf32(
   const GroupedCall call{bins, rows, k, n, num_experts, out, stream};
   const Matrix<float> left{a, k, rows, 1, k};
   if (!transpose_a) {
-    if (transpose_b) return multiply<false, true, false>(call, left, {b, k, n, num_experts, k});
+    const Matrix<float> matrices{b, k, n, num_experts, k};
+    // Of an expert's few rows, the last tile wastes less as columns, which are computed 64 at a time; of many, tiles
+    // whose rows they are need no other order to be stored. On an H100 both take as long at about so many.
+    constexpr int64_t kFewRows = 1024;
+    if (transpose_b && rows < kFewRows * num_experts) return multiply<false, true, true>(call, matrices, left);
+    if (transpose_b) return multiply<false, true, false>(call, left, matrices);
     return multiply<false, false, true>(call, {b, n, k, num_experts, n}, left);
   }
   // The smaller one is transposed.

@@ -325,11 +325,17 @@ __device__ void multiply_held_rows(Stages<Family>& stages, const Work& work, flo
   stages.ring.advance();
 }
 
-/// Multiplies half a tile.
-template <typename Family>
+/// Multiplies half a tile, of whose columns `columns` are computed.
+template <typename Family, int columns>
 __device__ void multiply_rows(Stages<Family>& stages, const Work& work, float (&sums)[128]) {
   using Element = typename Family::Element;
   constexpr bool a_mn_major = Family::kAMnMajor, b_mn_major = Family::kBMnMajor;
+  // Of several numbers of columns each must begin with sums of its own, or compilers let no two products overlap.
+  constexpr bool kZeroed = Family::kTransposed;
+  if constexpr (kZeroed) {
+#pragma unroll
+    for (int i = 0; i < 128; i++) sums[i] = 0;
+  }
   int previous = -1;
   for (int step = 0; step < work.steps; step++) {
     stages.wait();
@@ -344,9 +350,9 @@ __device__ void multiply_rows(Stages<Family>& stages, const Work& work, float (&
     fence_wgmma();
 #pragma unroll
     for (int i = 0; i < kRowBytes / kMultiplyBytes; i++) {
-      multiply_64x256<Element, a_mn_major, b_mn_major>(
+      multiply_shared<Element, columns, a_mn_major, b_mn_major>(
           sums, operand_descriptor(a + product_offset<Element>(a_mn_major, i), kBoxBytes),
-          operand_descriptor(b + product_offset<Element>(b_mn_major, i), kBoxBytes), step > 0 || i > 0);
+          operand_descriptor(b + product_offset<Element>(b_mn_major, i), kBoxBytes), kZeroed || step > 0 || i > 0);
     }
     commit_wgmma();
     // The stage before has been read when only this one is still multiplied.
@@ -356,6 +362,9 @@ __device__ void multiply_rows(Stages<Family>& stages, const Work& work, float (&
     stages.ring.advance();
   }
   wait_for_wgmma<0>();
+  // No use of the sums may move before.
+#pragma unroll
+  for (int i = 0; i < 128; i++) asm volatile("" : "+f"(sums[i])::"memory");
   if (previous >= 0) stages.release(previous);
 }
 
@@ -394,10 +403,11 @@ template <typename Family>
 __device__ void store_transposed(
     const Family& family, const Work& work, const CUtensorMap* map, unsigned char* boxes, const float (&sums)[128]) {
   const int pair = (threadIdx.x - kWarpgroup) / kPair, thread = threadIdx.x % kPair, lane = thread % kWarp;
-  const int first_row = pair * kPairRows;
-  const int held = held_row<Family>(threadIdx.x % kWarpgroup / kWarp, lane) % kPairRows;
+  const int first_row = pair * kPairRows, warp = threadIdx.x % kWarpgroup / kWarp;
+  // The first of a lane's two rows; the other one is the next, or lies eight further.
+  const int held = (kAInRegisters<Family> ? held_row<Family>(warp, lane) : warp * 16 + lane / 4) % kPairRows;
   // Which of its two columns a lane writes first: such that lanes that write together meet in no bank.
-  const bool second_first = !Stage<Family>::kRoundsA && lane % 4 >= 2;
+  const bool second_first = kAInRegisters<Family> && !Stage<Family>::kRoundsA && lane % 4 >= 2;
   const auto wait_for_pair = [&] { wait_for_threads<kPair>(kPairBarrier + pair); };
   // A column after the other, in vectors of four rows, swizzled.
   const auto at = [](unsigned char* box, int column, int row) {
@@ -417,7 +427,14 @@ __device__ void store_transposed(
       const int j = (first / 8 + i / 2) * 4;
       const float2 left{sums[j], sums[j + 2]}, right{sums[j + 1], sums[j + 3]};
       const bool second = second_first != (i % 2 != 0);
-      *reinterpret_cast<float2*>(at(box, i / 2 * 8 + lane % 4 * 2 + second, held)) = second ? right : left;
+      const int column = i / 2 * 8 + lane % 4 * 2 + second;
+      const float2 rows = second ? right : left;
+      if constexpr (kAInRegisters<Family>) {
+        *reinterpret_cast<float2*>(at(box, column, held)) = rows;
+      } else {
+        *reinterpret_cast<float*>(at(box, column, held)) = rows.x;
+        *reinterpret_cast<float*>(at(box, column, held + 8)) = rows.y;
+      }
     }
     fence_shared();
     wait_for_pair();
@@ -561,16 +578,25 @@ __global__ void __launch_bounds__(kThreads, 1)
         }
         continue;
       }
-      if constexpr (!kAInRegisters<Family>) {
-        multiply_rows<Family>(ring, work, sums);
+      const auto multiply = [&](auto columns) {
+        constexpr int kColumns = decltype(columns)::value;
+        if constexpr (kAInRegisters<Family>) {
+          multiply_held_rows<Family, kColumns>(ring, work, sums);
+        } else {
+          multiply_rows<Family, kColumns>(ring, work, sums);
+        }
+      };
+      // Where a tile has the result's columns, most are whole.
+      if constexpr (!kAInRegisters<Family> && !Family::kTransposed) {
+        multiply(std::integral_constant<int, 256>());
       } else if (work.columns > 192) {
-        multiply_held_rows<Family, 256>(ring, work, sums);
+        multiply(std::integral_constant<int, 256>());
       } else if (work.columns > 128) {
-        multiply_held_rows<Family, 192>(ring, work, sums);
+        multiply(std::integral_constant<int, 192>());
       } else if (work.columns > 64) {
-        multiply_held_rows<Family, 128>(ring, work, sums);
+        multiply(std::integral_constant<int, 128>());
       } else {
-        multiply_held_rows<Family, 64>(ring, work, sums);
+        multiply(std::integral_constant<int, 64>());
       }
       // No use of the sums may move before the last wait.
 #pragma unroll

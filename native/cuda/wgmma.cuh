@@ -178,32 +178,39 @@ constexpr int kMultiplyBytes = 32;
   "+f"(d[112]), "+f"(d[113]), "+f"(d[114]), "+f"(d[115]), "+f"(d[116]), "+f"(d[117]), "+f"(d[118]), "+f"(d[119]), \
   "+f"(d[120]), "+f"(d[121]), "+f"(d[122]), "+f"(d[123]), "+f"(d[124]), "+f"(d[125]), "+f"(d[126]), "+f"(d[127])
 
-/// d [64, 256] = a [64, .] b [., 256], added to d where `accumulate`; with float32 sums. Elements of float
+/// d [64, columns] = a [64, .] b [., columns], added to d where `accumulate`; with float32 sums. Elements of float
 /// must be rounded to TF32, and both operands K-major.
-template <typename Element, int a_is_mn_major, int b_is_mn_major>
-__device__ inline void multiply_64x256(float (&d)[128], uint64_t a, uint64_t b, int accumulate) {
-  if constexpr (std::is_same<Element, __nv_bfloat16>::value) {
-    asm volatile(
-        "{\n"
-        ".reg .pred p;\n"
-        "setp.ne.b32 p, %130, 0;\n"
-        "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {" MEGABLOCKS_128_SUMS
-        "}, %128, %129, p, 1, 1, %131, %132;\n"
-        "}\n"
-        : MEGABLOCKS_128_OPERANDS(d)
-        : "l"(a), "l"(b), "r"(accumulate), "n"(a_is_mn_major), "n"(b_is_mn_major));
-  } else {
-    static_assert(std::is_same<Element, float>::value && !a_is_mn_major && !b_is_mn_major, "");
-    asm volatile(
-        "{\n"
-        ".reg .pred p;\n"
-        "setp.ne.b32 p, %130, 0;\n"
-        "wgmma.mma_async.sync.aligned.m64n256k8.f32.tf32.tf32 {" MEGABLOCKS_128_SUMS
-        "}, %128, %129, p, 1, 1;\n"
-        "}\n"
-        : MEGABLOCKS_128_OPERANDS(d)
-        : "l"(a), "l"(b), "r"(accumulate));
+template <typename Element, int columns, int a_is_mn_major, int b_is_mn_major>
+__device__ inline void multiply_shared(float (&d)[128], uint64_t a, uint64_t b, int accumulate) {
+  constexpr bool kIsBfloat16 = std::is_same<Element, __nv_bfloat16>::value;
+  static_assert(kIsBfloat16 || (std::is_same<Element, float>::value && !a_is_mn_major && !b_is_mn_major), "");
+#define MEGABLOCKS_MULTIPLY_SHARED_AS(form, majors, sums, operands, a_, b_, accumulate_) \
+  asm volatile( \
+      "{\n" \
+      ".reg .pred p;\n" \
+      "setp.ne.b32 p, %" #accumulate_ ", 0;\n" \
+      "wgmma.mma_async.sync.aligned." form " {" sums "}, %" #a_ ", %" #b_ ", p, 1, 1" majors ";\n" \
+      "}\n" \
+      : operands(d) \
+      : "l"(a), "l"(b), "r"(accumulate), "n"(a_is_mn_major), "n"(b_is_mn_major))
+#define MEGABLOCKS_MULTIPLY_SHARED(columns, a_major, b_major, ...) \
+  if constexpr (kIsBfloat16) { \
+    MEGABLOCKS_MULTIPLY_SHARED_AS("m64n" #columns "k16.f32.bf16.bf16", ", %" #a_major ", %" #b_major, __VA_ARGS__); \
+  } else { \
+    MEGABLOCKS_MULTIPLY_SHARED_AS("m64n" #columns "k8.f32.tf32.tf32", "", __VA_ARGS__); \
   }
+  if constexpr (columns == 256) {
+    MEGABLOCKS_MULTIPLY_SHARED(256, 131, 132, MEGABLOCKS_128_SUMS, MEGABLOCKS_128_OPERANDS, 128, 129, 130)
+  } else if constexpr (columns == 192) {
+    MEGABLOCKS_MULTIPLY_SHARED(192, 99, 100, MEGABLOCKS_96_SUMS, MEGABLOCKS_96_OPERANDS, 96, 97, 98)
+  } else if constexpr (columns == 128) {
+    MEGABLOCKS_MULTIPLY_SHARED(128, 67, 68, MEGABLOCKS_64_SUMS, MEGABLOCKS_64_OPERANDS, 64, 65, 66)
+  } else {
+    static_assert(columns == 64, "");
+    MEGABLOCKS_MULTIPLY_SHARED(64, 35, 36, MEGABLOCKS_32_SUMS, MEGABLOCKS_32_OPERANDS, 32, 33, 34)
+  }
+#undef MEGABLOCKS_MULTIPLY_SHARED_AS
+#undef MEGABLOCKS_MULTIPLY_SHARED
 }
 /// d [64, columns] likewise, with a in registers: of the warp's rows lane / 4 and, 1 and 3, eight further; of the inner
 /// size the lane % 4-th four bytes and, 2 and 3, 16 bytes further. They must not change before the product is waited
