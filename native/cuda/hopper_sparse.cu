@@ -151,8 +151,8 @@ __global__ void __launch_bounds__(kFindThreads) find_lead_kernel(
   find_lead(lines, count, lead);
 }
 
-/// The tiles of a band of pairs of lines: the first few of one pair after the other, then the next ones. Blocks that run
-/// together share few rows of a and few columns of b, and neighbours the same rows.
+/// The tiles of a band of pairs of lines: the first few of one pair after the other, then the next ones. Blocks that
+/// run together share few rows of a and few columns of b, and neighbours the same rows.
 template <bool transpose>
 class BandTiles {
  public:
