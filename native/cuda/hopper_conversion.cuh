@@ -94,6 +94,13 @@ struct Conversion {
   }
 };
 
+constexpr int kConvertThreads = 256;
+/// Of so many threads, for both.
+inline int blocks_to_convert(const Conversion& a, const Conversion& b) {
+  const int64_t units = a.units() + b.units();
+  return units == 0 ? 0 : static_cast<int>(grid_for(units, kConvertThreads / kWarp));
+}
+
 /// Converts what one of so many blocks has to of both.
 __device__ inline void convert_share(const Conversion& a, const Conversion& b, int block, int num_blocks) {
   const auto units_a_row = [](int64_t size) { return static_cast<int>(ceil_divide<int64_t>(size, Conversion::kUnit)); };

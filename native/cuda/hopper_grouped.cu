@@ -36,8 +36,7 @@ struct GroupedOperands {
     b.depth = transpose_a ? 1 : num_experts;
     rounding = Rounding(a.size(), b.size(), double(rows) * k * n,
                         transpose_a ? kTimesRoundedForMatrices : kTimesRounded);
-    if (rounding.converts_a()) a.half = parts.take<__nv_bfloat16>(a.size());
-    if (rounding.converts_b()) b.half = parts.take<__nv_bfloat16>(b.size());
+    take_halves(rounding, a, b, parts);
   }
 };
 
@@ -72,8 +71,6 @@ cudaError_t multiply_grouped(const GroupedCall& c, const GroupedOperands& x) {
   return multiply(c, x);
 }
 
-constexpr int kConvertThreads = 256;
-
 __global__ void __launch_bounds__(kConvertThreads) convert_kernel(const Conversion a, const Conversion b) {
   convert_share(a, b, blockIdx.x, gridDim.x);
 }
@@ -82,9 +79,9 @@ __global__ void __launch_bounds__(kConvertThreads) convert_kernel(const Conversi
 
 cudaError_t convert(const OperandSource& a, const OperandSource& b, const Lead& lead_of_b, cudaStream_t stream) {
   const Conversion first(a), second(b, lead_of_b);
-  const int64_t units = first.units() + second.units();
-  if (units == 0) return cudaSuccess;
-  convert_kernel<<<grid_for(units, kConvertThreads / kWarp), kConvertThreads, 0, stream>>>(first, second);
+  const int blocks = blocks_to_convert(first, second);
+  if (blocks == 0) return cudaSuccess;
+  convert_kernel<<<blocks, kConvertThreads, 0, stream>>>(first, second);
   return cudaGetLastError();
 }
 

@@ -68,10 +68,12 @@ struct Rounding {
   /// the larger operand has.
   Rounding(int64_t a_size, int64_t b_size, double products, double times)
       : b_larger(b_size > a_size), on_the_way(products < times * double(b_larger ? b_size : a_size)) {}
-
-  bool converts_a() const { return !on_the_way || b_larger; }
-  bool converts_b() const { return !on_the_way || !b_larger; }
 };
+/// Takes the memory of those that are converted in it.
+inline void take_halves(const Rounding& rounding, OperandSource& a, OperandSource& b, Parts& parts) {
+  if (!rounding.on_the_way || rounding.b_larger) a.half = parts.take<__nv_bfloat16>(a.size());
+  if (!rounding.on_the_way || !rounding.b_larger) b.half = parts.take<__nv_bfloat16>(b.size());
+}
 /// The `times` of a product, and fewer of one that stores float32 matrices of all experts.
 constexpr double kTimesRounded = 1500, kTimesRoundedForMatrices = 900;
 

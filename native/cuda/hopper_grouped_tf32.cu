@@ -86,13 +86,13 @@ cudaError_t hopper_grouped_mat_mul_tf32(
   const GroupedCall call{bins, rows, k, n, num_experts, out, stream};
   const Matrix<float> left{a, k, rows, 1, k};
   if (!transpose_a) {
+    if (!transpose_b) return multiply<false, false, true>(call, {b, n, k, num_experts, n}, left);
     const Matrix<float> matrices{b, k, n, num_experts, k};
     // Of an expert's few rows, the last tile wastes less as columns, which are computed 64 at a time; of many, tiles
     // whose rows they are need no other order to be stored. On an H100 both take as long at about so many.
     constexpr int64_t kFewRows = 1024;
-    if (transpose_b && rows < kFewRows * num_experts) return multiply<false, true, true>(call, matrices, left);
-    if (transpose_b) return multiply<false, true, false>(call, left, matrices);
-    return multiply<false, false, true>(call, {b, n, k, num_experts, n}, left);
+    return rows < kFewRows * num_experts ? multiply<false, true, true>(call, matrices, left)
+                                         : multiply<false, true, false>(call, left, matrices);
   }
   // The smaller one is transposed.
   float* const memory = static_cast<float*>(workspace);

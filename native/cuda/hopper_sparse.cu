@@ -30,10 +30,6 @@ Form form_of(int precision, const Rounding& rounding) {
          : rounding.b_larger          ? kRoundedB
                                       : kRoundedA;
 }
-void take_halves(Form form, OperandSource& a, OperandSource& b, Parts& parts) {
-  if (form == kConverted || form == kRoundedB) a.half = parts.take<__nv_bfloat16>(a.size());
-  if (form == kConverted || form == kRoundedA) b.half = parts.take<__nv_bfloat16>(b.size());
-}
 
 template <Form form>
 using ElementOf = std::conditional_t<form == kTf32, float, __nv_bfloat16>;
@@ -68,8 +64,9 @@ SddOperands sdd_operands(
     int precision, const float* a, const float* b, const MegaBlocksSparseIndex& index, int64_t k, bool transpose_a,
     bool transpose_b, Parts& parts) {
   SddOperands x{dense_source(a, index.rows, k, transpose_a), dense_source(b, k, index.columns, transpose_b)};
-  x.form = form_of(precision, {x.a.size(), x.b.size(), num_products(index, k), kTimesRounded});
-  take_halves(x.form, x.a, x.b, parts);
+  const Rounding rounding(x.a.size(), x.b.size(), num_products(index, k), kTimesRounded);
+  x.form = form_of(precision, rounding);
+  if (x.form != kTf32) take_halves(rounding, x.a, x.b, parts);
   // A pair of lines has at most half as many tiles as blocks, and half a tile more.
   const bool swapped = is_swapped(x.form, transpose_a, transpose_b);
   const int64_t lines = (swapped ? index.columns : index.rows) / kBlock;
@@ -94,25 +91,25 @@ DsdOperands dsd_operands(
   DsdOperands x{dense_source(values, kBlock, kBlock),
                 dense_source(b, transpose_a ? index.rows : index.columns, n, transpose_b)};
   x.a.depth = index.num_blocks;
-  x.form = form_of(precision, {x.a.size(), x.b.size(), num_products(index, n),
-                               transpose_a ? kTimesRoundedForMatrices : kTimesRounded});
+  Rounding rounding(x.a.size(), x.b.size(), num_products(index, n),
+                    transpose_a ? kTimesRoundedForMatrices : kTimesRounded);
   // Only the values are rounded on the way.
-  if (x.form == kRoundedB) x.form = kConverted;
-  take_halves(x.form, x.a, x.b, parts);
+  if (rounding.b_larger) rounding.on_the_way = false;
+  x.form = form_of(precision, rounding);
+  if (x.form != kTf32) take_halves(rounding, x.a, x.b, parts);
   if (is_swapped(x.form, transpose_a, transpose_b)) x.alike = parts.take<int32_t>(num_pairs(index.rows / kBlock));
   x.lead = parts.take<int32_t>(1);
   return x;
 }
 
+/// The launch of a product whose left operand is float32 in memory; the right one too in TF32, else it is converted.
 template <typename Family>
-cudaError_t launch_sources(const OperandSource& a, const OperandSource& b, const Family& family, cudaStream_t stream) {
+cudaError_t launch_unconverted(
+    const OperandSource& left, const OperandSource& right, const Family& family, cudaStream_t stream) {
   if constexpr (std::is_same<typename Family::Element, float>::value) {
-    return launch(as_it_lies(a), as_it_lies(b), family, stream);
-  } else if constexpr (std::is_same<typename Family::AElement, float>::value) {
-    if (cudaError_t e = convert(b, {}, stream)) return e;
-    return launch(as_it_lies(a), converted(b), family, stream);
+    return launch(as_it_lies(left), as_it_lies(right), family, stream);
   } else {
-    return launch(a, b, family, stream);
+    return launch(as_it_lies(left), converted(right), family, stream);
   }
 }
 
@@ -153,9 +150,9 @@ __global__ void __launch_bounds__(kFindThreads) find_lead_kernel(
 
 /// The tiles of a band of pairs of lines: the first few of one pair after the other, then the next ones. Blocks that
 /// run together share few rows of a and few columns of b, and neighbours the same rows.
-template <bool transpose>
 class BandTiles {
  public:
+  template <bool transpose>
   __device__ BandTiles(const Lines<transpose>& lines, int first_pair) {
 #pragma unroll
     for (int i = 0; i < kBand; i++) {
@@ -164,6 +161,7 @@ class BandTiles {
     }
   }
   /// The tiles of a pair of lines.
+  template <bool transpose>
   __device__ static int count_of(const Lines<transpose>& lines, int pair) {
     int most = 0;
     for (int i = 0; i < kCluster; i++) {
@@ -222,8 +220,6 @@ __device__ SddTile tile_at(const Lines<transpose>& lines, int line, int position
   return tile;
 }
 
-constexpr int kPrepareThreads = 256;
-
 /// Lists the tiles of a band. One block.
 template <bool transpose>
 __device__ void list_tiles(
@@ -233,17 +229,15 @@ __device__ void list_tiles(
   __syncthreads();
   const int first_pair = band_index * kBand;
   int64_t mine = 0;
-  for (int pair = threadIdx.x; pair < first_pair; pair += kPrepareThreads) {
-    mine += BandTiles<transpose>::count_of(lines, pair);
-  }
+  for (int pair = threadIdx.x; pair < first_pair; pair += kConvertThreads) mine += BandTiles::count_of(lines, pair);
   // An index that is wrong may have any number of them; those of all threads must not overflow.
   atomicAdd(&tiles_before, static_cast<unsigned>(min(mine, int64_t{list.capacity})));
   __syncthreads();
-  const BandTiles<transpose> band(lines, first_pair);
+  const BandTiles band(lines, first_pair);
   const int begin = static_cast<int>(min(tiles_before, static_cast<unsigned>(list.capacity)));
   const int end = begin + min(band.count(), list.capacity - begin);
   const int num_used = lines.bound(*used);
-  for (int i = begin + threadIdx.x; i < end; i += kPrepareThreads) {
+  for (int i = begin + threadIdx.x; i < end; i += kConvertThreads) {
     int position, pair;
     band.find(i - begin, position, pair);
     SddTile tiles[kCluster];
@@ -266,7 +260,7 @@ __device__ void list_tiles(
 /// What a product of sdd needs: the list of its tiles, by a block a band, of which so many pairs are the first; what
 /// these need of b, by one block, if `lead`; and in bfloat16 what does not depend on it, by the other blocks.
 template <bool transpose>
-__global__ void __launch_bounds__(kPrepareThreads) prepare_sdd_kernel(
+__global__ void __launch_bounds__(kConvertThreads) prepare_sdd_kernel(
     const Lines<transpose> lines, const int32_t* used, int first_pairs, const SddTiles list, int bands, int32_t* lead,
     const Conversion a, const Conversion b) {
   int block = blockIdx.x;
@@ -287,9 +281,7 @@ cudaError_t launch_sdd(
   const bool in_two = first_pairs < pairs;
   const auto prepare = [&](const OperandSource& a, const OperandSource& b) {
     const Conversion first(a), second(b);
-    const int64_t units = first.units() + second.units();
-    const int blocks = units == 0 ? 0 : grid_for(units, kPrepareThreads / kWarp);
-    prepare_sdd_kernel<<<bands + in_two + blocks, kPrepareThreads, 0, stream>>>(
+    prepare_sdd_kernel<<<bands + in_two + blocks_to_convert(first, second), kConvertThreads, 0, stream>>>(
         lines, index.offsets + index.rows / kBlock, first_pairs, x.list, bands, in_two ? x.lead : nullptr, first,
         second);
     return cudaGetLastError();
@@ -312,11 +304,7 @@ cudaError_t launch_sdd(
     if (cudaError_t e = prepare({}, form == kTf32 ? OperandSource() : right)) return e;
     constexpr bool kLeft = kSwapped ? !transpose_b : transpose_a, kRight = kSwapped ? !transpose_a : transpose_b;
     const SddFamily<Element, kLeft, kRight, kSwapped, float> family(x.list, index, k, values);
-    if constexpr (form == kTf32) {
-      return launch(as_it_lies(left), as_it_lies(right), family, stream);
-    } else {
-      return launch(as_it_lies(left), converted(right), family, stream);
-    }
+    return launch_unconverted(left, right, family, stream);
   }
 }
 
@@ -342,7 +330,7 @@ cudaError_t launch_dsd(
     compare_lines_kernel<<<grid_for(num_pairs(index.rows / kBlock), kThreads / kWarp), kThreads, 0, stream>>>(
         Lines<false>(index), x.alike);
     if (cudaError_t e = cudaGetLastError()) return e;
-    return launch_sources(x.b, x.a, SwappedDsdFamily<transposed_out>(index, x.alike, n, out), stream);
+    return launch_unconverted(x.b, x.a, SwappedDsdFamily<transposed_out>(index, x.alike, n, out), stream);
   } else if constexpr (form == kConverted) {
     DsdFamily<__nv_bfloat16, transpose_a, transpose_b, transposed_out> first(index, n, out), others = first;
     const int first_pairs = num_first_pairs(first.end_pair, x.a, x.b);
@@ -354,7 +342,10 @@ cudaError_t launch_dsd(
     return launch_in_two(x.a, x.b, lead_of_blocks(x.b, !transpose_b, x.lead), first, others, stream);
   } else {
     const DsdFamily<ElementOf<form>, transpose_a, transpose_b, transposed_out, float> family(index, n, out);
-    return launch_sources(x.a, x.b, family, stream);
+    if (form == kRoundedA) {
+      if (cudaError_t e = convert(x.b, {}, stream)) return e;
+    }
+    return launch_unconverted(x.a, x.b, family, stream);
   }
 }
 
