@@ -3,6 +3,7 @@
 #pragma once
 
 #include "grouped_mat_mul.h"
+#include "permutation.h"
 #include "training.h"
 
 namespace megablocks {
@@ -37,10 +38,7 @@ struct Experts {
         w1(context.floats(first + 2, "w1", {num_experts, -1, hidden_size})),
         ffn_hidden_size(w1.dim(1)),
         w2(context.floats(first + 3, "w2", w1.shape)) {
-    context.require(num_copies % attrs.top_k == 0, [&] {
-      return "indices must have a multiple of topK elements, " + std::to_string(attrs.top_k) + ", got " +
-             std::to_string(num_copies);
-    });
+    check_copies(context, num_copies, attrs.top_k);
   }
 };
 

@@ -20,6 +20,13 @@ struct PermutationAttrs {
         num_rows(attrs.integer("numRows", 0)) {}
 };
 
+inline void check_copies(Context& context, int64_t num_copies, int64_t top_k) {
+  context.require(num_copies % top_k == 0, [&] {
+    return "indices must have a multiple of topK elements, " + std::to_string(top_k) + ", got " +
+           std::to_string(num_copies);
+  });
+}
+
 /// The index of a permutation: which copies of tokens lie where.
 struct PermutationIndex {
   PermutationAttrs attrs;
@@ -31,10 +38,7 @@ struct PermutationIndex {
         indices(context.ints(first, "indices", {-1})),
         bins(context.ints(first + 1, "bins", {-1})),
         padded_bins(context.ints(first + 2, "paddedBins", {bins.size()})) {
-    context.require(num_copies() % attrs.top_k == 0, [&] {
-      return "indices must have a multiple of topK elements, " + std::to_string(attrs.top_k) + ", got " +
-             std::to_string(num_copies());
-    });
+    check_copies(context, num_copies(), attrs.top_k);
   }
 
   int64_t num_copies() const { return indices.size(); }
