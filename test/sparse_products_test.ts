@@ -9,7 +9,6 @@ import {
   sparseActivation,
   SparseMatrix,
   SparseTopology,
-  toDense,
   topology as topologyOf,
 } from '../src/index';
 import {describeEachBackend, expectNoLeak} from './backends';
@@ -17,18 +16,14 @@ import {expectClose} from './close';
 import {expectGradients} from './finite_differences';
 import {random} from './random';
 import {allowSoftware} from './settings';
-
-// Every product against tf.matMul of the same matrices written out: the value and both gradients.
+import {
+  expectAsDense as expectProductAsDense,
+  type Product,
+  sparseProducts,
+  TRANSPOSES,
+} from './sparse_products';
 
 type Dense = tf.Tensor2D;
-type Flags = [transposeA: boolean, transposeB: boolean];
-
-interface Product {
-  operands: [tf.Tensor, tf.Tensor];
-  product: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor;
-  /** The same of the matrices written out. */
-  dense: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor;
-}
 
 const NUMBERS = random(1 << 18, 1);
 
@@ -41,66 +36,9 @@ function matrix(rows: number, columns: number, seed: number): Dense {
   return numbers([rows, columns], seed);
 }
 
-function valuesOf({numBlocks, blockSize}: SparseTopology, seed = 3): tf.Tensor3D {
-  return numbers([numBlocks, blockSize, blockSize], seed);
-}
-
-function mask(topology: SparseTopology): Dense {
-  return toDense(new SparseMatrix(topology, tf.onesLike(valuesOf(topology))));
-}
-
-/** op(a) op(b) at a topology, `k` between them. */
-function sddProduct(topology: SparseTopology, k: number, [transposeA, transposeB]: Flags): Product {
-  const [m, n] = topology.shape;
-  return {
-    operands: [
-      transposeA ? matrix(k, m, 1) : matrix(m, k, 1),
-      transposeB ? matrix(n, k, 2) : matrix(k, n, 2),
-    ],
-    product: (a, b) => toDense(sdd(a as Dense, b as Dense, topology, {transposeA, transposeB})),
-    dense: (a, b) => tf.mul(tf.matMul(a, b, transposeA, transposeB), mask(topology)),
-  };
-}
-
-/** op(s) op(b), where op(b) has `n` columns. */
-function dsdProduct(topology: SparseTopology, n: number, [transposeA, transposeB]: Flags): Product {
-  const k = topology.shape[transposeA ? 0 : 1];
-  const sparse = (x: tf.Tensor) => new SparseMatrix(topology, x as tf.Tensor3D, transposeA);
-  return {
-    operands: [valuesOf(topology), transposeB ? matrix(n, k, 2) : matrix(k, n, 2)],
-    product: (a, b) => dsd(sparse(a), b as Dense, {transposeB}),
-    dense: (a, b) => tf.matMul(toDense(sparse(a)), b, false, transposeB),
-  };
-}
-
-/** op(a) op(s), where op(a) has `m` rows. */
-function ddsProduct(topology: SparseTopology, m: number, [transposeA, transposeB]: Flags): Product {
-  const k = topology.shape[transposeB ? 1 : 0];
-  const sparse = (x: tf.Tensor) => new SparseMatrix(topology, x as tf.Tensor3D, transposeB);
-  return {
-    operands: [transposeA ? matrix(k, m, 1) : matrix(m, k, 1), valuesOf(topology)],
-    product: (a, b) => dds(a as Dense, sparse(b), {transposeA}),
-    dense: (a, b) => tf.matMul(a, toDense(sparse(b)), transposeA, false),
-  };
-}
-
-function expectAsDense({operands, product, dense}: Product) {
-  const {shape} = product(...operands);
-  const dy = numbers(shape as [number, number], 4);
-  const {value, grads} = tf.valueAndGrads(product)(operands, dy);
-  const wanted = tf.valueAndGrads(dense)(operands, dy);
-  expectClose(value, wanted.value, {name: 'y'});
-  expectClose(grads[0], wanted.grads[0], {name: 'da'});
-  expectClose(grads[1], wanted.grads[1], {name: 'db'});
-}
-
-const PRODUCTS = Object.entries({sdd: sddProduct, dsd: dsdProduct, dds: ddsProduct});
-const TRANSPOSES: Flags[] = [
-  [false, false],
-  [false, true],
-  [true, false],
-  [true, true],
-];
+const products = sparseProducts(numbers);
+const PRODUCTS = Object.entries(products);
+const expectAsDense = (product: Product) => expectProductAsDense(product, numbers);
 
 // stk's own cases, each size larger in turn; its grid of sizes and sparsities, thinned.
 const CASES = [
@@ -267,8 +205,8 @@ describeEachBackend('block-sparse products', (backendName) => {
         for (const [, productOf] of PRODUCTS) {
           expectAsDense(productOf(topology, 2, [false, false]));
         }
-        expectAsDense(dsdProduct(topology, 2, [true, false]));
-        expectAsDense(ddsProduct(topology, 2, [false, true]));
+        expectAsDense(products.dsd(topology, 2, [true, false]));
+        expectAsDense(products.dds(topology, 2, [false, true]));
       }
     });
   });

@@ -17,6 +17,7 @@ import {
 import type {TensorFlowBackend} from '../src/kernels/tensorflow/tensorflow_util';
 import {describeEachBackend} from './backends';
 import {expectClose} from './close';
+import {expectAsDense, type Numbers, sparseProducts, TRANSPOSES} from './sparse_products';
 
 // What only this backend has: ops that TensorFlow calls, in native code. Whatever they are called with,
 // the process stays alive and the next op works.
@@ -320,62 +321,16 @@ describeEachBackend(
       beforeAll(async () => (await import('../src/tensorflow')).setTensorFlowPrecision(precision));
       afterAll(async () => (await import('../src/tensorflow')).setTensorFlowPrecision('float32'));
 
-      test.each([
-        [false, false],
-        [false, true],
-        [true, false],
-        [true, true],
-      ])('multiply blocks of 128, transposed %s and %s, forward and backward', (...transposed) => {
-        tf.tidy(() => {
-          const [rows, columns, size] = [384, 512, 72];
-          const [transposeA, transposeB] = transposed;
-          const {topology} = megablocks.randomMask(rows, columns, 0.4, 128, 3);
-          const integers = <R extends tf.Rank>(...shape: number[]) => {
-            const all = tf.range(0, tf.util.sizeFromShape(shape));
-            return tf.reshape<R>(tf.sub(tf.mod(tf.mul(all, 7), 11), 5), shape as tf.ShapeMap[R]);
-          };
-          const matrix = (height: number, width: number, transpose: boolean) =>
-            transpose ? integers<tf.Rank.R2>(width, height) : integers<tf.Rank.R2>(height, width);
-          const values = integers<tf.Rank.R3>(topology.numBlocks, 128, 128);
-          const sparseOf = (x: tf.Tensor, transpose: boolean) =>
-            new megablocks.SparseMatrix(topology, x as tf.Tensor3D, transpose);
-          const denseOf = (x: tf.Tensor, transpose = false) =>
-            megablocks.toDense(sparseOf(x, transpose));
-          const used = denseOf(tf.onesLike(values));
-          type Product = (a: tf.Tensor2D, b: tf.Tensor2D) => tf.Tensor2D;
-          const products: [tf.Tensor, tf.Tensor, Product, Product][] = [
-            [
-              matrix(rows, size, transposeA),
-              matrix(size, columns, transposeB),
-              (a, b) =>
-                megablocks.toDense(megablocks.sdd(a, b, topology, {transposeA, transposeB})),
-              (a, b) => tf.mul(tf.matMul(a, b, transposeA, transposeB), used),
-            ],
-            [
-              values,
-              matrix(transposeA ? rows : columns, size, transposeB),
-              (a, b) => megablocks.dsd(sparseOf(a, transposeA), b, {transposeB}),
-              (a, b) => tf.matMul(denseOf(a, transposeA), b, false, transposeB),
-            ],
-            [
-              matrix(size, transposeB ? columns : rows, transposeA),
-              values,
-              (a, b) => megablocks.dds(a, sparseOf(b, transposeB), {transposeA}),
-              (a, b) => tf.matMul(a, denseOf(b, transposeB), transposeA),
-            ],
-          ];
-          for (const [a, b, product, dense] of products) {
-            const operands = [a, b] as [tf.Tensor2D, tf.Tensor2D];
-            const dy = integers(...dense(...operands).shape);
-            const got = tf.valueAndGrads(product as (...x: tf.Tensor[]) => tf.Tensor)(operands, dy);
-            const expected = tf.valueAndGrads(dense as (...x: tf.Tensor[]) => tf.Tensor)(
-              operands,
-              dy,
-            );
-            [got.value, ...got.grads].forEach((x, i) => {
-              expectClose(x, [expected.value, ...expected.grads][i], {tolerance: 0});
-            });
-          }
+      const integers: Numbers = (shape) => {
+        const all = tf.range(0, tf.util.sizeFromShape(shape));
+        return tf.reshape(tf.sub(tf.mod(tf.mul(all, 7), 11), 5), shape);
+      };
+      describe.each(Object.entries(sparseProducts(integers)))('%s', (_, productOf) => {
+        test.each(TRANSPOSES)('multiplies blocks of 128, transposed %s and %s', (...flags) => {
+          tf.tidy(() => {
+            const {topology} = megablocks.randomMask(384, 512, 0.4, 128, 3);
+            expectAsDense(productOf(topology, 72, flags), integers, {tolerance: 0});
+          });
         });
       });
     });
