@@ -280,6 +280,12 @@ struct Stages {
   }
 };
 
+/// No use of the sums that follows may move before it, and so before a wait for them.
+__device__ inline void keep_after(float (&sums)[128]) {
+#pragma unroll
+  for (int i = 0; i < 128; i++) asm volatile("" : "+f"(sums[i])::"memory");
+}
+
 /// Multiplies half a tile, of whose columns `columns` are computed, with a in registers.
 template <typename Family, int columns>
 __device__ void multiply_held_rows(Stages<Family>& stages, const Work& work, float (&sums)[128]) {
@@ -362,9 +368,7 @@ __device__ void multiply_rows(Stages<Family>& stages, const Work& work, float (&
     stages.ring.advance();
   }
   wait_for_wgmma<0>();
-  // No use of the sums may move before.
-#pragma unroll
-  for (int i = 0; i < 128; i++) asm volatile("" : "+f"(sums[i])::"memory");
+  keep_after(sums);
   if (previous >= 0) stages.release(previous);
 }
 
@@ -598,9 +602,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       } else {
         multiply(std::integral_constant<int, 64>());
       }
-      // No use of the sums may move before the last wait.
-#pragma unroll
-      for (int i = 0; i < 128; i++) asm volatile("" : "+f"(sums[i])::"memory");
+      keep_after(sums);
       if (work.steps == 0) {
 #pragma unroll
         for (int i = 0; i < 128; i++) sums[i] = 0;
