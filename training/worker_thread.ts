@@ -1,4 +1,3 @@
-import {once} from 'node:events';
 import {parentPort, type Transferable, Worker, workerData} from 'node:worker_threads';
 
 // A thread that answers requests, one after the other. Both sides of the conversation are here.
@@ -17,6 +16,9 @@ export class WorkerThread<Ready, Request, Reply> {
   private readonly worker: Worker;
   /** In the order of the answers. */
   private readonly waiting: Waiting[] = [];
+  /** Why nothing will be answered any more. */
+  private failure?: Error;
+  private readonly ended: Promise<void>;
 
   /**
    * @param file A bundle that calls `serveRequests`.
@@ -26,7 +28,14 @@ export class WorkerThread<Ready, Request, Reply> {
     this.worker = new Worker(file, {workerData: data});
     this.worker.on('message', (message: Message<Ready, Reply>) => this.receive(message));
     this.worker.on('error', (error) => this.fail(error as Error));
-    this.worker.on('exit', () => this.fail(new Error('a worker ended before its work')));
+    this.worker.on('messageerror', (error) => this.fail(error));
+    // Waited for from here on: a thread that could not start may have ended before it is closed.
+    this.ended = new Promise((resolve) => {
+      this.worker.on('exit', () => {
+        this.fail(new Error('a worker ended before its work'));
+        resolve();
+      });
+    });
     this.ready = this.nextAnswer() as Promise<Ready>;
     this.ready.catch(() => undefined); // Those who wait for it are told.
   }
@@ -43,17 +52,23 @@ export class WorkerThread<Ready, Request, Reply> {
   }
 
   async close() {
-    const exit = once(this.worker, 'exit');
     await this.worker.terminate();
-    await exit;
+    await this.ended;
   }
 
   private nextAnswer(): Promise<unknown> {
+    if (this.failure) {
+      return Promise.reject(this.failure);
+    }
     return new Promise((resolve, reject) => this.waiting.push({resolve, reject}));
   }
 
   private receive(message: Message<Ready, Reply>) {
-    const {resolve, reject} = this.waiting.shift()!;
+    const next = this.waiting.shift();
+    if (!next) {
+      return; // It failed before, and those who waited were told.
+    }
+    const {resolve, reject} = next;
     if ('error' in message) {
       reject(new Error(message.error));
     } else {
@@ -62,6 +77,7 @@ export class WorkerThread<Ready, Request, Reply> {
   }
 
   private fail(error: Error) {
+    this.failure ??= error;
     this.waiting.splice(0).forEach(({reject}) => reject(error));
   }
 }
