@@ -63,6 +63,7 @@ function losses(run: string, kind: string): number[] {
 /** A run of the program that is under way. */
 function spawnProgram(command: string) {
   const child = spawn(process.execPath, args(command), {cwd: folder});
+  const closed = once(child, 'close');
   let stdout = '';
   const listeners = new Set<() => void>();
   child.stdout.on('data', (chunk) => {
@@ -75,11 +76,11 @@ function spawnProgram(command: string) {
     printed: (text: string) =>
       new Promise<void>((resolve, reject) => {
         listeners.add(() => stdout.includes(text) && resolve());
-        child.on('close', () => reject(new Error(`'${text}' was not printed, but:\n${stdout}`)));
+        void closed.then(() => reject(new Error(`'${text}' was not printed, but:\n${stdout}`)));
       }),
     /** Its exit code, and all that it has printed. */
     ended: async () => {
-      const [code] = await once(child, 'close');
+      const [code] = await closed;
       return {code, stdout};
     },
   };
