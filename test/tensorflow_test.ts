@@ -261,6 +261,28 @@ describeEachBackend(
       expect(runNode(program)).toBe('[ 2, 4 ]');
     });
 
+    test('stay when the worker thread that loaded them has ended', () => {
+      const program = `
+        const {once} = require('node:events');
+        const {Worker} = require('node:worker_threads');
+        const thread = \`
+          const native = require('./native/index.cjs').loadNative();
+          const tf = require(native.package);
+          const attrs = [{name: 'multiple', type: tf.backend().binding.TF_ATTR_INT, value: 4}];
+          const x = tf.tensor1d([3, 5], 'int32');
+          const y = tf.backend().executeSingleOutput('MegaBlocksRoundUp', attrs, [x]);
+          require('node:worker_threads').parentPort.postMessage(y.arraySync());\`;
+        async function main() {
+          for (let i = 0; i < 2; i++) {
+            const worker = new Worker(thread, {eval: true});
+            const exit = once(worker, 'exit');
+            console.log(...(await once(worker, 'message')), ...(await exit));
+          }
+        }
+        void main();`;
+      expect(runNode(program)).toBe('[ 4, 8 ] 0\n[ 4, 8 ] 0');
+    });
+
     test.each(['avx512', 'avx2', 'baseline'])('give the same with the instructions %s', (name) => {
       const program = `
         const native = require('./native/index.cjs').loadNative();
