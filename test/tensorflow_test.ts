@@ -4,6 +4,9 @@ import {dirname, join} from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import * as megablocks from '../src/index';
 import {
+  Activation,
+  ACTIVATION_NAMES,
+  ActivationGrad,
   CausalAttention,
   GroupedMatMul,
   GroupedMlp,
@@ -14,6 +17,7 @@ import {
   Sort,
   TopKIndices,
 } from '../src/kernel_names';
+import {ACTIVATION_FUNCTIONS} from '../src/kernels/cpu/activation_functions';
 import type {TensorFlowBackend} from '../src/kernels/tensorflow/tensorflow_util';
 import {describeEachBackend} from './backends';
 import {expectClose} from './close';
@@ -237,6 +241,24 @@ describeEachBackend(
         y,
         Array.from({length: 17}, (_, i) => (i - 8) / Math.sqrt(24)),
       );
+    });
+
+    test.each(ACTIVATION_NAMES)('give %s and its derivative of x far out, too', (activation) => {
+      // Of what float32 cannot square, the derivative of gelu_new is NaN.
+      const most = activation === 'gelu_new' ? 1e18 : 3e38;
+      const sizes = [20, 100, 1e4, 1e12, 1e18, 1e30, 3e38].filter((x) => x <= most);
+      const all = [...sizes, ...sizes.map((x) => -x), Infinity, -Infinity, NaN];
+      tf.tidy(() => {
+        const x = tf.tensor1d(all);
+        const [y] = execute(Activation, [x], {activation}) as tf.Tensor[];
+        const [dx] = execute(ActivationGrad, [x, tf.onesLike(x)], {activation}) as tf.Tensor[];
+        const {apply, derivative} = ACTIVATION_FUNCTIONS[activation];
+        expectClose(
+          tf.div(y, tf.abs(x)),
+          all.map((x) => apply(x) / Math.abs(x)),
+        );
+        expectClose(dx, all.map(derivative));
+      });
     });
 
     /** Runs a program in a process of its own; what it printed. */

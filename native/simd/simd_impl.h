@@ -279,14 +279,15 @@ float dot(int64_t size, const float* x, const float* y) {
 
 // ---- Exponentials, to about two units in the last place; NaN stays NaN.
 
-/// exp(x), x clamped to where the result is a normal float32.
+/// exp(x); zero and infinity beyond what float32 has.
 inline Vec exp_of(Vec x) {
   // ln 2 in two parts, so that x - n ln 2 keeps its last bits (Cody and Waite).
   constexpr float kLog2E = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
   // Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
   constexpr float kRound = 12582912.0f;
-  x = x < -87.3f ? splat(-87.3f) : x;
-  x = x > 88.7f ? splat(88.7f) : x;
+  // Where the result is that already.
+  x = x < -104.0f ? splat(-104.0f) : x;
+  x = x > 89.0f ? splat(89.0f) : x;
   const Vec n = (x * kLog2E + kRound) - kRound;
   const Vec r = (x - n * kLn2High) - n * kLn2Low;
   // The minimax polynomial of Cephes' expf on [-ln 2 / 2, ln 2 / 2].
@@ -297,8 +298,8 @@ inline Vec exp_of(Vec x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
-  // 2^n in two factors, so that n = 128 does not overflow the exponent. NaN counts as 0 here, and the
-  // polynomial keeps it.
+  // 2^n in two factors, as it may lie beyond what an exponent holds. NaN counts as 0 here, and the polynomial
+  // keeps it.
   const IntVec whole = __builtin_convertvector(n == n ? n : Vec{}, IntVec);
   const IntVec half = whole >> 1;
   const IntVec first = (half + 127) << 23, second = (whole - half + 127) << 23;
