@@ -340,6 +340,65 @@ describeEachBackend(
       expect(['avx512', 'avx2', 'baseline']).toContain(found);
     });
 
+    test('compute rows alike with all instructions', () => {
+      const program = `
+        const native = require('./native/index.cjs').loadNative();
+        const tf = require(native.package);
+        const backend = tf.backend();
+        const types = {number: 'TF_ATTR_INT', string: 'TF_ATTR_STRING'};
+        const run = (name, inputs, attrs = {}, numOutputs = 1) => {
+          const list = Object.entries(attrs).map(([name, value]) => {
+            const type = name === 'epsilon' ? 'TF_ATTR_FLOAT' : types[typeof value];
+            return {name, type: backend.binding[type], value};
+          });
+          return backend.executeMultipleOutputs('MegaBlocks' + name, list, inputs, numOutputs);
+        };
+        const values = (...shape) =>
+          tf.reshape(tf.sin(tf.range(0, shape.reduce((x, y) => x * y))), shape);
+        // No row is whole vectors.
+        const [rows, size] = [6, 45];
+        const x = tf.mul(4, values(rows, size));
+        const dy = values(rows, size);
+        const [vector, weights] = [values(size), values(rows)];
+        const labels = tf.range(0, rows, 1, 'int32');
+        const losses = run('SparseSoftmaxCrossEntropy', [x, labels])[0];
+        const bins = tf.tensor1d([2, rows], 'int32');
+        const index = [tf.reverse(labels), bins, bins];
+        const permutation = {layout: 'packed', topK: 1, numRows: rows};
+        const [w1, w2] = [values(2, 19, size), values(2, 19, size)];
+        const experts = [x, weights, w1, w2, index[0], bins];
+        const mlp = {activation: 'silu', topK: 1};
+        const [y, saved] = run('GroupedMlp', experts, mlp, 2);
+        const qkv = tf.reshape(x, [1, rows, size]);
+        const moments = [dy, tf.abs(dy), weights.slice(0, 1), tf.tensor1d([0.1, 0.9, 2, 0.9, 0.99, 1e-8])];
+        const all = [
+          ...['gelu_new', 'gelu', 'silu', 'relu'].flatMap((activation) => [
+            ...run('Activation', [x], {activation}),
+            ...run('ActivationGrad', [x, dy], {activation}),
+          ]),
+          losses,
+          ...run('SparseSoftmaxCrossEntropyGrad', [x, labels, losses, weights]),
+          ...run('LayerNorm', [x, vector, vector], {epsilon: 1e-5}),
+          ...run('LayerNormGrad', [x, vector, dy], {epsilon: 1e-5}),
+          ...run('LayerNormGammaGrad', [x, dy], {epsilon: 1e-5}),
+          ...run('CausalAttention', [qkv], {numHeads: 3}),
+          ...run('CausalAttentionGrad', [qkv, values(1, rows, 15)], {numHeads: 3}),
+          ...run('AdamW', [x, dy, ...moments], {}, 3),
+          ...run('WeightedScatter', [x, ...index, weights], permutation),
+          ...run('ScatterWeightsGrad', [x, dy, ...index], permutation),
+          ...run('EmbeddingGrad', [dy, tf.tensor1d([0, 0, 1, 1, 2, 2], 'int32')], {vocabSize: 3}),
+          y,
+          ...run('GroupedMlpGrad', [dy, ...experts, saved], mlp, 4),
+        ];
+        console.log(JSON.stringify(all.map((x) => Array.from(backend.readSync(x.dataId)))));`;
+      const [best, ...others] = ['', 'avx2', 'baseline'].map(
+        (name) => JSON.parse(runNode(program, {MEGABLOCKS_SIMD: name})) as number[][],
+      );
+      for (const results of others) {
+        best.forEach((values, i) => expectClose(tf.tensor1d(results[i]), values, {name: `${i}`}));
+      }
+    });
+
     test('are described', async () => {
       const {
         tensorflow: {cuda, ...tensorflow},
