@@ -8,6 +8,8 @@ const BACKENDS = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'];
 /** One that checks every access is apart: it loads only where its runtime is preloaded. */
 const BUILD = process.env.MEGABLOCKS_SANITIZE ? 'build/sanitized' : 'build';
 const ADDON = join(__dirname, BUILD, 'megablocks.node');
+/** Which addon this process has: of a second one TensorFlow takes no ops, and ends the process. */
+const LOADED = Symbol.for('tfjs-megablocks/native');
 
 /** The first of the packages that is installed: its name and its exports. */
 function loadTfjsNode() {
@@ -38,8 +40,17 @@ function loadAddon() {
         `npm run build:native in ${join(__dirname, '..')}`,
     );
   }
+  const loaded = process[LOADED] ?? ADDON;
+  if (loaded !== ADDON) {
+    throw new Error(
+      'tfjs-megablocks/tensorflow: a process must have one copy of the ops (npm ls tfjs-megablocks), ' +
+        `got ${loaded} and ${ADDON}`,
+    );
+  }
   try {
-    return require(ADDON);
+    const addon = require(ADDON);
+    process[LOADED] = ADDON;
+    return addon;
   } catch (error) {
     throw new Error(
       'tfjs-megablocks/tensorflow: the ops must fit the installed libtensorflow; build them again ' +

@@ -219,6 +219,17 @@ describe('loading the ops', () => {
     );
   });
 
+  test('says where another copy of this package has loaded its own', () => {
+    installTfjsNode();
+    installOps();
+    cpSync(path('native'), path('copy'), {recursive: true});
+    const loadBoth = `require('./copy/index.cjs').loadNative(); ${LOAD}`;
+    expect(node(['--require', './json_addons.cjs', '--eval', loadBoth]).stdout).toBe(
+      'tfjs-megablocks/tensorflow: a process must have one copy of the ops (npm ls tfjs-megablocks), ' +
+        `got ${path('copy/build/megablocks.node')} and ${path(ADDON)}\n`,
+    );
+  });
+
   const cuda = {version: '13.0', stream: 'tensorflow', gpus: ['a GPU, compute capability 9.0']};
 
   test('says where they were built for the headers of another TensorFlow', () => {

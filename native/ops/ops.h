@@ -3,8 +3,9 @@
 
 namespace megablocks {
 
-/// Registers all of them. Throws std::runtime_error where TensorFlow refuses one, as it does when they
-/// are there already.
+/// Registers all of them, once a process: where they are there already, TensorFlow ends it.
+///
+/// @throws std::runtime_error Where it refuses one.
 void register_ops();
 
 }  // namespace megablocks
