@@ -28,12 +28,11 @@ function chunkSquaresProgram(type: FloatType, count: number): Program {
     variant: `chunks ${type} ${count}`,
     inputs: Object.fromEntries(each((i) => [`x_${i}`, type])),
     outputs: {sums: 'f32'},
-    uniforms: Object.fromEntries([...uniforms, 'firstSum', 'groups'].map((name) => [name, 'u32'])),
+    uniforms: Object.fromEntries([...uniforms, 'firstSum'].map((name) => [name, 'u32'])),
     workgroupSize: WORKGROUP_SIZE,
     declarations: () =>
       workgroupReduction({name: 'sumOverChunk', type: 'f32', size: WORKGROUP_SIZE}),
     main: () => `
-      if (group >= uniforms.groups) { return; }
       var squares = ${type}();
       ${each(
         (i) => `
@@ -84,7 +83,7 @@ export const globalNormConfig = kernelConfig<GlobalNormInputs, object, WebGPUBac
         runProgram(backend, chunkSquaresProgram(type, together.length), {
           inputs: Object.fromEntries(together.map(({x}, j) => [`x_${j}`, x])),
           outputs: {sums},
-          uniforms: {...uniforms, groups},
+          uniforms,
           workgroups: groups,
         });
         firstSum += groups;

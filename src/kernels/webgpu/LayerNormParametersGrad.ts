@@ -36,7 +36,6 @@ function chunkSumsProgram(row: RowLanes): Program {
     main: () => `
       let chunk = group % uniforms.chunks;
       let columnBegin = group / uniforms.chunks * ${row.slots * workgroupSize}u;
-      if (columnBegin >= uniforms.length) { return; }
       ${row.eachSlot((slot) => `var gamma_${slot} = ${type}(); var beta_${slot} = ${type}();`)}
       let rowEnd = min((chunk + 1) * uniforms.rowsPerChunk, uniforms.numRows);
       for (var row = chunk * uniforms.rowsPerChunk; row < rowEnd; row++) {

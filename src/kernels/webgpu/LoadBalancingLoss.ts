@@ -24,7 +24,6 @@ const CHUNK_SUMS: Program = {
   declarations: () => workgroupReduction({name: 'sumOverChunk', type: 'f32', size: WORKGROUP_SIZE}),
   main: () => `
     let begin = group * ${CHUNK}u;
-    if (begin >= uniforms.size) { return; }
     let end = min(begin + ${CHUNK}u, uniforms.size);
     var mine = 0.0;
     for (var i = begin + lane; i < end; i += ${WORKGROUP_SIZE}u) {

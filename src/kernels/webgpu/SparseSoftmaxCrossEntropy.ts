@@ -18,7 +18,7 @@ function crossEntropyProgram(type: FloatType, workgroupSize: number): Program {
     variant: `${type} ${workgroupSize}`,
     inputs: {logits: type, labels: 'i32'},
     outputs: {losses: 'f32'},
-    uniforms: {numRows: 'u32', length: 'u32'},
+    uniforms: {length: 'u32'},
     workgroupSize,
     declarations: () => `
       // Largest logit, sum of exponentials, and whether there was a NaN.
@@ -37,7 +37,6 @@ function crossEntropyProgram(type: FloatType, workgroupSize: number): Program {
         combine: (a, b) => `combine(${a}, ${b})`,
       })}`,
     main: () => `
-      if (group >= uniforms.numRows) { return; }
       let begin = group * uniforms.length;
       var largest = -3.4e38;
       var sum = 0.0;
@@ -80,7 +79,7 @@ export const sparseSoftmaxCrossEntropyConfig = kernelConfig<
   runProgram(backend, crossEntropyProgram(type, rowWorkgroupSize(length)), {
     inputs: {logits, labels},
     outputs: {losses},
-    uniforms: {numRows, length},
+    uniforms: {length},
     workgroups: numRows,
   });
   return losses;

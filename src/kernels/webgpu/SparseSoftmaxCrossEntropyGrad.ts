@@ -21,10 +21,9 @@ function crossEntropyGradProgram(type: FloatType, workgroupSize: number): Progra
     variant: `${type} ${workgroupSize}`,
     inputs: {logits: type, labels: 'i32', losses: 'f32', dy: 'f32'},
     outputs: {dlogits: type},
-    uniforms: {numRows: 'u32', length: 'u32'},
+    uniforms: {length: 'u32'},
     workgroupSize,
     main: () => `
-      if (group >= uniforms.numRows) { return; }
       let begin = group * uniforms.length;
       // Negative ones become large.
       let label = u32(labels[group]);
@@ -60,7 +59,7 @@ export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
   runProgram(backend, crossEntropyGradProgram(type, rowWorkgroupSize(length)), {
     inputs: {logits, labels, losses, dy},
     outputs: {dlogits},
-    uniforms: {numRows, length},
+    uniforms: {length},
     workgroups: numRows,
   });
   return dlogits;

@@ -19,7 +19,6 @@ export const VALUES: Rows = {load: 'loadQkv', base: 'valueBase'};
 export const OUTPUT_GRADS: Rows = {load: 'loadDy', base: 'dyBase'};
 
 export const ATTENTION_UNIFORMS = {
-  heads: 'u32',
   numHeads: 'u32',
   headSize: 'u32',
   length: 'u32',
@@ -28,12 +27,8 @@ export const ATTENTION_UNIFORMS = {
 } as const;
 
 /** @param rows Of a tile. */
-export function attentionUniforms(
-  {batch, length, hiddenSize, numHeads}: AttentionShape,
-  rows: number,
-) {
+export function attentionUniforms({length, hiddenSize, numHeads}: AttentionShape, rows: number) {
   return {
-    heads: batch * numHeads,
     numHeads,
     headSize: hiddenSize / numHeads,
     length,
@@ -86,7 +81,6 @@ export function findTile(rows: number, heaviest: 'first' | 'last', slices = 1): 
   return `
     ${slices > 1 ? `let slice = group / uniforms.tiles % ${slices}u;` : ''}
     let head = group / uniforms.tiles / ${slices}u;
-    if (head >= uniforms.heads) { return; }
     let rowBegin = ${heaviest === 'first' ? tile : `(uniforms.tiles - 1 - ${tile})`} * ${rows}u;
     let hiddenSize = uniforms.numHeads * uniforms.headSize;
     let firstRow = head / uniforms.numHeads * uniforms.length;

@@ -11,8 +11,8 @@ import {deviceState} from './device_state';
 export type ElementType = string;
 
 /**
- * One WGSL program. Its workgroups are numbered along one axis, however many there are: `main` sees
- * `group`, the number of its workgroup, `lane`, that of the invocation within it, and `index`, that of
+ * One WGSL program. Its workgroups are numbered along one axis, however many there are, and `main` runs for
+ * no more of them: it sees `group`, the number of its workgroup, `lane`, that of the invocation within it, and `index`, that of
  * the invocation over all.
  */
 export interface Program {
@@ -107,10 +107,7 @@ export function runProgram(
   const buffers = [...Object.keys(program.outputs).map((name) => outputs[name]), ...stored].map(
     (resource) => toBuffer(backend, program.name, resource),
   );
-  const uniformBuffer = makeUniforms(backend, program, uniforms);
-  if (uniformBuffer != null) {
-    buffers.push(uniformBuffer);
-  }
+  buffers.push(makeUniforms(backend, program, {...uniforms, workgroups}));
   const bindGroup = backend.device.createBindGroup({
     layout: pipeline.layout,
     entries: buffers.map((buffer, binding) => ({binding, resource: {buffer}})),
@@ -178,20 +175,21 @@ function toBuffer(
   return tensorMap.get(resource.dataId).resource as GPUBuffer;
 }
 
+/** The scalars of every program. */
+const OWN_UNIFORMS = {workgroups: 'u32'} as const;
+
 function makeUniforms(
   backend: WebGPUBackend,
-  {name, uniforms: types, uniformsChange = false}: Program,
+  {name, uniforms, uniformsChange = false}: Program,
   values: Record<string, number>,
-): GPUBuffer | null {
-  const names = Object.keys(types ?? {});
-  if (names.length === 0) {
-    return null;
-  }
+): GPUBuffer {
+  const types: NonNullable<Program['uniforms']> = {...uniforms, ...OWN_UNIFORMS};
+  const names = Object.keys(types);
   const data = new DataView(new ArrayBuffer(Math.ceil(names.length / 4) * 16));
   names.forEach((uniform, i) => {
     const value = values[uniform];
     assert(value != null, () => `${name}: the uniform ${uniform} must be given`);
-    if (types![uniform] === 'f32') {
+    if (types[uniform] === 'f32') {
       data.setFloat32(4 * i, value, true);
     } else {
       // Also right for a negative i32.
@@ -289,20 +287,24 @@ const DIRECTIVES: Record<string, string> = {
 export function toWgsl(program: Program): string {
   const {inputs, outputs, uniforms = {}, workgroupSize, extensions = []} = program;
   const {builtins = {}, declarations, main} = program;
-  const fields = Object.entries(uniforms).map(([name, type]) => `  ${name} : ${type},`);
+  const fields = Object.entries({...uniforms, ...OWN_UNIFORMS}).map(
+    ([name, type]) => `  ${name} : ${type},`,
+  );
   const bindings = [
     ...Object.entries(outputs).map(
       ([name, type]) => `var<storage, read_write> ${name} : array<${type}>;`,
     ),
     ...Object.entries(inputs).map(([name, type]) => `var<storage, read> ${name} : array<${type}>;`),
-    ...(fields.length > 0 ? ['var<uniform> uniforms : Uniforms;'] : []),
+    'var<uniform> uniforms : Uniforms;',
   ].map((binding, i) => `@group(0) @binding(${i}) ${binding}`);
   const parameters = Object.entries(builtins).map(
     ([name, type]) => `, @builtin(${name}) ${name} : ${type}`,
   );
   return [
     ...extensions.map((name) => DIRECTIVES[name] ?? `enable ${name};`),
-    ...(fields.length > 0 ? ['struct Uniforms {', ...fields, '}'] : []),
+    'struct Uniforms {',
+    ...fields,
+    '}',
     ...bindings,
     declarations?.() ?? '',
     `@compute @workgroup_size(${workgroupSize})`,
@@ -310,6 +312,8 @@ export function toWgsl(program: Program): string {
     '    @builtin(num_workgroups) num_workgroups : vec3u,',
     `    @builtin(local_invocation_index) lane : u32${parameters.join('')}) {`,
     '  let group = workgroup_id.x + workgroup_id.y * num_workgroups.x;',
+    // Where they lie on two axes, the last row may have more than there are.
+    '  if (group >= uniforms.workgroups) { return; }',
     `  let index = group * ${workgroupSize}u + lane;`,
     main(),
     '}',
