@@ -23,6 +23,8 @@ export function provideFastMatMul(backendName: string, configs: readonly KernelC
  * makes of every operand it keeps for the backward pass. Call it once, after the backend was set;
  * calling it again changes nothing. Results differ from tfjs' by float32 rounding only.
  *
+ * Integers, and tf.fused.matMul with a bias of several rows, are left to tfjs' own.
+ *
  * On webgl this one reads half as much: a fragment computes sixteen elements, not four.
  *
  * On webgpu this one multiplies as the device was set up, so on matrix units where `setupWebGPU` was asked

@@ -103,6 +103,20 @@ export function replacedKernel<Inputs, Attrs, Backend>(
   return config.kernelFunc as never;
 }
 
+/** A kernel that takes the place of another one for some inputs; of all others that one computes. */
+export function replacementConfig<Inputs, Attrs, Backend>(
+  kernelName: string,
+  backendName: string,
+  takes: (inputs: Inputs) => boolean,
+  kernelFunc: (args: {inputs: Inputs; attrs: Attrs; backend: Backend}) => TensorInfo | TensorInfo[],
+): KernelConfig {
+  return kernelConfig<Inputs, Attrs, Backend>(kernelName, backendName, (args) =>
+    takes(args.inputs)
+      ? kernelFunc(args)
+      : replacedKernel<Inputs, Attrs, Backend>(kernelName, backendName)(args),
+  );
+}
+
 /** Registers kernels in the place of those that are registered. */
 export function replaceKernels(configs: readonly KernelConfig[]) {
   for (const config of configs) {

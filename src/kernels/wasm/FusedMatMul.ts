@@ -8,15 +8,21 @@ import {
   type NamedTensorInfoMap,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
-import {kernelConfig} from '../../kernel';
+import {replacementConfig} from '../../kernel';
 import {batchMatMulProblems} from '../shared/batch_mat_mul';
+import {isFastMatMul, isOneRow} from '../shared/fast_mat_mul';
 import {withMatMul} from './mat_mul';
 import {floats} from './wasm_util';
 
 /** tf.fused.matMul, which dense layers use; the bias is what the product accumulates onto. */
-export const fusedMatMulConfig = kernelConfig<_FusedMatMulInputs, _FusedMatMulAttrs, BackendWasm>(
+export const fusedMatMulConfig = replacementConfig<
+  _FusedMatMulInputs,
+  _FusedMatMulAttrs,
+  BackendWasm
+>(
   _FusedMatMul,
   'wasm',
+  ({a, b, bias}) => isFastMatMul({a, b}) && isOneRow(bias),
   ({inputs: {a, b, bias, preluActivationWeights}, attrs, backend}) => {
     const {transposeA, transposeB, activation, leakyreluAlpha} = attrs;
     const {shape, problems} = batchMatMulProblems(

@@ -5,7 +5,8 @@ import {
   type _FusedMatMulInputs,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
-import {kernelConfig} from '../../kernel';
+import {replacementConfig} from '../../kernel';
+import {isFastFusedMatMul} from '../shared/fast_mat_mul';
 import {denseMatMul} from './dense_matmul';
 import {type Program, runProgram} from './program';
 
@@ -23,29 +24,34 @@ const ACTIVATIONS: Record<string, string> = {
 };
 
 /** tf.fused.matMul, which dense layers use: a second program adds the bias and applies the activation. */
-export const fusedMatMulConfig = kernelConfig<
+export const fusedMatMulConfig = replacementConfig<
   _FusedMatMulInputs,
   _FusedMatMulAttrs,
   MathBackendWebGL
->(_FusedMatMul, 'webgl', ({inputs: {a, b, bias, preluActivationWeights}, attrs, backend}) => {
-  const {transposeA, transposeB, activation = 'linear', leakyreluAlpha: alpha = 0.2} = attrs;
-  const code = ACTIVATIONS[activation];
-  if (code == null) {
-    throw new Error(`matMul: activation must be one that tf.fused knows, got '${activation}'`);
-  }
-  const product = denseMatMul(backend, {a, b, transposeA, transposeB});
-  if (bias == null && activation === 'linear') {
-    return product;
-  }
-  const slopes = activation === 'prelu' ? preluActivationWeights : undefined;
-  const result = runProgram(backend, epilogueProgram(code, bias, slopes), {
-    inputs: {product, ...(bias && {bias}), ...(slopes && {slopes})},
-    shape: product.shape,
-    uniforms: {alpha},
-  });
-  backend.disposeIntermediateTensorInfo(product);
-  return result;
-});
+>(
+  _FusedMatMul,
+  'webgl',
+  isFastFusedMatMul,
+  ({inputs: {a, b, bias, preluActivationWeights}, attrs, backend}) => {
+    const {transposeA, transposeB, activation = 'linear', leakyreluAlpha: alpha = 0.2} = attrs;
+    const code = ACTIVATIONS[activation];
+    if (code == null) {
+      throw new Error(`matMul: activation must be one that tf.fused knows, got '${activation}'`);
+    }
+    const product = denseMatMul(backend, {a, b, transposeA, transposeB});
+    if (bias == null && activation === 'linear') {
+      return product;
+    }
+    const slopes = activation === 'prelu' ? preluActivationWeights : undefined;
+    const result = runProgram(backend, epilogueProgram(code, bias, slopes), {
+      inputs: {product, ...(bias && {bias}), ...(slopes && {slopes})},
+      shape: product.shape,
+      uniforms: {alpha},
+    });
+    backend.disposeIntermediateTensorInfo(product);
+    return result;
+  },
+);
 
 function epilogueProgram(
   activation: string,

@@ -5,7 +5,8 @@ import {
   type _FusedMatMulInputs,
   type TensorInfo,
 } from '@tensorflow/tfjs-core';
-import {kernelConfig} from '../../kernel';
+import {replacementConfig} from '../../kernel';
+import {isFastFusedMatMul} from '../shared/fast_mat_mul';
 import {type DenseMatMul, denseMatMul} from './dense_matmul';
 
 /** WGSL of each activation that tf.fused knows, for `x` of type vec4f. */
@@ -20,9 +21,14 @@ const ACTIVATIONS: Record<string, string> = {
 };
 
 /** tf.fused.matMul, which dense layers use: the bias and the activation are in the epilogue. */
-export const fusedMatMulConfig = kernelConfig<_FusedMatMulInputs, _FusedMatMulAttrs, WebGPUBackend>(
+export const fusedMatMulConfig = replacementConfig<
+  _FusedMatMulInputs,
+  _FusedMatMulAttrs,
+  WebGPUBackend
+>(
   _FusedMatMul,
   'webgpu',
+  isFastFusedMatMul,
   ({inputs: {a, b, bias, preluActivationWeights}, attrs, backend}) => {
     const {transposeA, transposeB, activation, leakyreluAlpha} = attrs;
     return denseMatMul(backend, {
