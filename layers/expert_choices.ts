@@ -30,13 +30,14 @@ export interface ExpertChoices {
  * @throws What the model throws of such inputs.
  */
 export function expertChoices(model: LayersModel, inputs: Tensor | Tensor[]): ExpertChoices[] {
-  const layers = moeLayers(model);
   const choices: ExpertChoices[] = [];
-  for (const layer of layers) {
+  const observed = moeLayers(model).map(({name: layer, choiceObservers}) => {
     // Kept, since the layer tidies up after itself.
-    layer.choiceObserver = (experts) =>
-      choices.push({layer: layer.name, experts: keep(stopGradient(experts))});
-  }
+    const observe = (experts: Tensor2D) =>
+      void choices.push({layer, experts: keep(stopGradient(experts))});
+    choiceObservers.add(observe);
+    return {choiceObservers, observe};
+  });
   try {
     tidy(() => void model.apply(inputs, {training: false}));
     return choices;
@@ -44,6 +45,6 @@ export function expertChoices(model: LayersModel, inputs: Tensor | Tensor[]): Ex
     dispose(choices.map(({experts}) => experts));
     throw error;
   } finally {
-    layers.forEach((layer) => (layer.choiceObserver = null));
+    observed.forEach(({choiceObservers, observe}) => choiceObservers.delete(observe));
   }
 }

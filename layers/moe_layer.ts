@@ -35,6 +35,8 @@ import {sharedExpert, type SharedExpertWeights} from './shared_expert';
 
 /** What a layer shows of one call in training. The tensors are the layer's own. */
 export interface RoutingRecord {
+  /** The name of the layer. */
+  layer: string;
   /** [T, E]. */
   scores: Tensor2D;
   /** [E], int32. */
@@ -58,10 +60,10 @@ export abstract class MoELayer extends layers.Layer {
   readonly loadBalancingLosses = new PassQueue<Scalar>((loss) => loss.dispose());
   /** The router z-losses that wait likewise. */
   readonly routerZlosses = new PassQueue<Scalar>((loss) => loss.dispose());
-  /** Is shown every call in training. */
-  routingObserver: ((record: RoutingRecord) => void) | null = null;
-  /** Is shown the experts of each token, [T, K], in every call. */
-  choiceObserver: ((experts: Tensor2D) => void) | null = null;
+  /** Are shown every call in training. */
+  readonly routingObservers = new Set<(record: RoutingRecord) => void>();
+  /** Are shown the experts of each token, [T, K], in every call. */
+  readonly choiceObservers = new Set<(experts: Tensor2D) => void>();
 
   /** How often the jitter was drawn; a training that goes on elsewhere goes on from here. */
   jitterCalls = 0;
@@ -134,7 +136,7 @@ export abstract class MoELayer extends layers.Layer {
 
   private forward(x: Tensor2D, training: boolean): {experts: Tensor2D; bias: Tensor1D | null} {
     const routing = this.route(x, training);
-    this.choiceObserver?.(routing.expertIndices);
+    this.choiceObservers.forEach((observe) => observe(routing.expertIndices));
     const assignment = assignExperts(routing.expertIndices, this.args.moeNumExperts);
     const experts = this.runExperts(
       x,
@@ -175,7 +177,7 @@ export abstract class MoELayer extends layers.Layer {
     return jitter(x, moeJitterEps, seed == null ? undefined : `${seed}/${this.jitterCalls++}`);
   }
 
-  /** Leaves the losses of this call for the training loss, and shows the call to the observer. */
+  /** Leaves the losses of this call for the training loss, and shows the call to the observers. */
   private recordLosses({scores, logits}: Routing, {tokensPerExpert}: ExpertAssignment) {
     const {moeLossWeight, moeZlossWeight, moeTopK, numLayers} = this.args;
     const options = {weight: moeLossWeight, topK: moeTopK, numLayers};
@@ -189,13 +191,15 @@ export abstract class MoELayer extends layers.Layer {
     if (zloss != null) {
       this.routerZlosses.push(keep(zloss));
     }
-    this.routingObserver?.({
+    const record = {
+      layer: this.name,
       scores,
       tokensPerExpert,
       expertCapacity: this.expertCapacity(scores.shape[0]),
       loadBalancingLoss: balancing,
       routerZloss: zloss,
-    });
+    };
+    this.routingObservers.forEach((observe) => observe(record));
   }
 
   /** Adds the shared expert's output, and weights both and the bias where the sum is weighted. */

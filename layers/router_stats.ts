@@ -16,7 +16,7 @@ import {
 import {Callback} from '@tensorflow/tfjs-layers';
 import {stopGradient} from '../ops/stop_gradient';
 import {moeLayers} from './batched_losses';
-import type {RoutingRecord} from './moe_layer';
+import type {MoELayer, RoutingRecord} from './moe_layer';
 import {PassQueue} from './pass_queue';
 
 /** How one MoE layer routed one batch. */
@@ -68,6 +68,8 @@ export class RouterStats extends Callback {
   readonly history: RouterStatsEntry[] = [];
 
   private readonly pending = new PassQueue<PendingStats>(disposeStats);
+  private readonly observe = (record: RoutingRecord) => this.pending.push(retain(record));
+  private observed: MoELayer[] = [];
   private epoch = 0;
 
   /** @param args `onEntry` is called with each entry at the end of its batch. */
@@ -76,15 +78,14 @@ export class RouterStats extends Callback {
   }
 
   override async onTrainBegin() {
-    for (const layer of moeLayers(this.model)) {
-      layer.routingObserver = (record) => this.pending.push(retain(layer.name, record));
-    }
+    // A run that failed did not end.
+    await this.onTrainEnd();
+    this.observed = moeLayers(this.model);
+    this.observed.forEach(({routingObservers}) => routingObservers.add(this.observe));
   }
 
   override async onTrainEnd() {
-    for (const layer of moeLayers(this.model)) {
-      layer.routingObserver = null;
-    }
+    this.observed.forEach(({routingObservers}) => routingObservers.delete(this.observe));
     this.pending.clear();
   }
 
@@ -102,12 +103,12 @@ export class RouterStats extends Callback {
 }
 
 /** Keeps a record beyond its forward pass: off the tape and without a copy. */
-function retain(layer: string, record: RoutingRecord): PendingStats {
+function retain(record: RoutingRecord): PendingStats {
   const retained = <T extends Tensor>(x: T): T => keep(stopGradient(x));
-  const {loadBalancingLoss, routerZloss} = record;
+  const {layer, expertCapacity, loadBalancingLoss, routerZloss} = record;
   return {
     layer,
-    expertCapacity: record.expertCapacity,
+    expertCapacity,
     tokensPerExpert: retained(record.tokensPerExpert),
     scores: retained(record.scores),
     loadBalancingLoss: loadBalancingLoss && retained(loadBalancingLoss),

@@ -140,10 +140,10 @@ describeEachBackend('goldens of whole layers', (backendName) => {
         const dy = toTensor(tensors.dy);
         const seen: Record<string, tf.Tensor> = {};
         stack.forEach(({layer, prefix}) => {
-          layer.routingObserver = ({scores, tokensPerExpert}) => {
+          layer.routingObservers.add(({scores, tokensPerExpert}) => {
             seen[`${prefix}router.scores`] = tf.keep(tf.clone(scores));
             seen[`${prefix}tokens_per_expert`] = tf.keep(tf.clone(tokensPerExpert));
-          };
+          });
         });
         const {value, grads} = tf.variableGrads(() => {
           const y = stack.reduce<tf.Tensor>(

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import {layers, RouterStats, type RouterStatsEntry} from '../src/index';
 import type {MoEArguments} from '../layers/arguments';
+import {ExpertLoad} from '../training/expert_load';
 import {describeEachBackend} from './backends';
 
 const H = 8;
@@ -68,6 +69,22 @@ describeEachBackend('RouterStats', () => {
       expect(entry.routerZloss > 0).toBe(isCapacity);
     }
     expect(entries.some(({droppedTokens}) => droppedTokens > 0)).toBe(true);
+    model.dispose();
+    x.dispose();
+  });
+
+  test('sees every batch beside others that look at routing', async () => {
+    const model = buildModel();
+    const x = tf.randomUniform([8, H], -1, 1, 'float32', 1);
+    model.compile({optimizer: tf.train.sgd(0), loss: 'meanSquaredError'});
+    const [first, second] = [new RouterStats(), new RouterStats()];
+    const looks: number[] = [];
+    const load = new ExpertLoad({every: 2, firstStep: 0, onLoad: (step) => looks.push(step)});
+    const callbacks = [first, load, second];
+    await model.fit(x, x, {epochs: 1, batchSize: 2, verbose: 0, shuffle: false, callbacks});
+    expect(first.history).toHaveLength(8);
+    expect(second.history).toEqual(first.history);
+    expect(looks).toEqual([2, 4]);
     model.dispose();
     x.dispose();
   });
