@@ -1,9 +1,11 @@
-import {serialization, type Tensor} from '@tensorflow/tfjs-core';
+import {serialization, type Tensor, type Tensor3D} from '@tensorflow/tfjs-core';
 import {layers, type Shape} from '@tensorflow/tfjs-layers';
 import {causalAttention} from '../ops/causal_attention';
 import {assertCount} from '../src/asserts';
 import type {LayerArgs} from './arguments';
-import {onlyInput} from './only_input';
+import {assertInputShape, type LayerInputs, onlyInput} from './only_input';
+
+const OWNER = 'causalAttention';
 
 export interface CausalAttentionArgs extends LayerArgs {
   /** Heads that the hidden size is divided into. */
@@ -21,12 +23,22 @@ export class CausalAttention extends layers.Layer {
 
   constructor(config: CausalAttentionArgs) {
     super(config);
-    assertCount('causalAttention', 'numHeads', config.numHeads, {min: 1});
+    assertCount(OWNER, 'numHeads', config.numHeads, {min: 1});
     this.numHeads = config.numHeads;
   }
 
+  protected override assertInputCompatibility(inputs: LayerInputs) {
+    const divisor = 3 * this.numHeads;
+    assertInputShape(
+      OWNER,
+      inputs,
+      `rank 3 and a last axis that 3 * numHeads, ${divisor}, divides`,
+      ({length, 2: width}) => length === 3 && width != null && width % divisor === 0,
+    );
+  }
+
   override call(inputs: Tensor | Tensor[]): Tensor {
-    return causalAttention(onlyInput('causalAttention', inputs), this.numHeads);
+    return causalAttention(onlyInput(OWNER, inputs) as Tensor3D, this.numHeads);
   }
 
   override computeOutputShape(inputShape: Shape | Shape[]): Shape {

@@ -2,7 +2,9 @@ import {serialization, type Tensor, type Tensor1D} from '@tensorflow/tfjs-core';
 import {initializers, layers, type LayerVariable, type Shape} from '@tensorflow/tfjs-layers';
 import {layerNorm} from '../ops/layer_norm';
 import type {LayerArgs} from './arguments';
-import {onlyInput} from './only_input';
+import {assertInputShape, type LayerInputs, onlyInput} from './only_input';
+
+const OWNER = 'layerNorm';
 
 export interface LayerNormArgs extends LayerArgs {
   /** Added to the variance, 1e-5 by default. */
@@ -23,6 +25,10 @@ export class LayerNorm extends layers.Layer {
     this.supportsMasking = true;
   }
 
+  protected override assertInputCompatibility(inputs: LayerInputs) {
+    assertInputShape(OWNER, inputs, 'a last axis of a known size', (shape) => shape.at(-1) != null);
+  }
+
   override build(inputShape: Shape | Shape[]) {
     const shape = [(inputShape as Shape).at(-1)!];
     this.gamma = this.addWeight('gamma', shape, 'float32', initializers.ones());
@@ -32,7 +38,7 @@ export class LayerNorm extends layers.Layer {
 
   override call(inputs: Tensor | Tensor[]): Tensor {
     return layerNorm(
-      onlyInput('layerNorm', inputs),
+      onlyInput(OWNER, inputs),
       this.gamma.read() as Tensor1D,
       this.beta.read() as Tensor1D,
       this.epsilon,

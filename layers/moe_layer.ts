@@ -289,9 +289,9 @@ export abstract class MoELayer extends layers.Layer {
     );
     const last = shape[shape.length - 1];
     assert(
-      last != null && (this.hiddenSize == null || last === this.hiddenSize),
+      last != null && last >= 1 && (this.hiddenSize == null || last === this.hiddenSize),
       () =>
-        `${this.owner}: input must have a last axis of ${this.hiddenSize ?? 'a known size'}, got shape ${shown}`,
+        `${this.owner}: input must have a last axis of ${this.hiddenSize ?? 'a known size above 0'}, got shape ${shown}`,
     );
   }
 }

@@ -1,9 +1,12 @@
 import {matMul, reshape, serialization, type Tensor, type Tensor2D} from '@tensorflow/tfjs-core';
 import {initializers, layers, type LayerVariable, type Shape} from '@tensorflow/tfjs-layers';
 import {embedding} from '../ops/embedding';
-import {assertCount} from '../src/asserts';
+import {assertCount, assertNumber} from '../src/asserts';
+import {tfjsSeed} from '../src/random';
 import type {LayerArgs} from './arguments';
-import {onlyInput} from './only_input';
+import {assertInputShape, type LayerInputs, onlyInput} from './only_input';
+
+const OWNER = 'reversibleEmbedding';
 
 export interface ReversibleEmbeddingArgs extends LayerArgs {
   /** V: how many tokens there are. */
@@ -38,12 +41,22 @@ export class ReversibleEmbedding extends layers.Layer {
 
   constructor(config: ReversibleEmbeddingArgs) {
     super(config);
-    assertCount('reversibleEmbedding', 'vocabSize', config.vocabSize, {min: 1});
-    assertCount('reversibleEmbedding', 'hiddenSize', config.hiddenSize, {min: 1});
+    assertCount(OWNER, 'vocabSize', config.vocabSize, {min: 1});
+    assertCount(OWNER, 'hiddenSize', config.hiddenSize, {min: 1});
     this.vocabSize = config.vocabSize;
     this.hiddenSize = config.hiddenSize;
     this.initStd = config.initStd ?? 0.02;
     this.seed = config.seed;
+    assertNumber(OWNER, 'initStd', this.initStd, {min: 0});
+  }
+
+  protected override assertInputCompatibility(inputs: LayerInputs) {
+    assertInputShape(
+      OWNER,
+      inputs,
+      `shape [batch, T] or [batch, T, ${this.hiddenSize}]`,
+      (shape) => shape.length === 2 || (this.isHidden(shape) && shape[2] === this.hiddenSize),
+    );
   }
 
   override build(inputShape: Shape | Shape[]) {
@@ -51,13 +64,13 @@ export class ReversibleEmbedding extends layers.Layer {
       'embeddings',
       [this.vocabSize, this.hiddenSize],
       'float32',
-      initializers.randomNormal({mean: 0, stddev: this.initStd, seed: this.seed}),
+      initializers.randomNormal({mean: 0, stddev: this.initStd, seed: tfjsSeed(this.seed)}),
     );
     super.build(inputShape);
   }
 
   override call(inputs: Tensor | Tensor[]): Tensor {
-    const x = onlyInput('reversibleEmbedding', inputs);
+    const x = onlyInput(OWNER, inputs);
     const table = this.getTable();
     if (!this.isHidden(x.shape)) {
       return embedding(table, x);

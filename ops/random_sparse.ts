@@ -1,6 +1,6 @@
 import {ones, randomNormal, type Tensor2D, type Tensor3D, tidy} from '@tensorflow/tfjs-core';
 import {assert, assertCount, MAX_INT32} from '../src/asserts';
-import {randomNumbers} from '../src/random';
+import {randomNumbers, tfjsSeed} from '../src/random';
 import {assertBlockable} from '../src/sparse_operands';
 import {SparseMatrix} from './sparse_matrix';
 import {SparseTopology} from './sparse_topology';
@@ -73,7 +73,7 @@ export function randomSparse(
   seed?: number,
 ): SparseMatrix {
   const topology = randomTopology('randomSparse', rows, columns, sparsity, blockSize, seed);
-  const values = randomNormal(valuesShape(topology), 0, 1, 'float32', seed) as Tensor3D;
+  const values = randomNormal(valuesShape(topology), 0, 1, 'float32', tfjsSeed(seed)) as Tensor3D;
   return new SparseMatrix(topology, values);
 }
 

@@ -1,3 +1,8 @@
+/** A seed for tfjs, which takes 0 for none: in its place comes one that is no integer. */
+export function tfjsSeed(seed?: number): number | undefined {
+  return seed === 0 ? 0.5 : seed;
+}
+
 /** Numbers in [0, 1) on the host: the same for the same seed (mulberry32), any without one. */
 export function randomNumbers(seed?: number): () => number {
   if (seed == null) {

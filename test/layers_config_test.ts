@@ -107,7 +107,10 @@ describeEachBackend('the configuration of a MoE layer', () => {
         `${owner}: input must have a rank of at least 2, got shape [null]`,
       );
       expect(() => layer.apply(symbolic([null, null]))).toThrow(
-        `${owner}: input must have a last axis of a known size, got shape [null,null]`,
+        `${owner}: input must have a last axis of a known size above 0, got shape [null,null]`,
+      );
+      expect(() => layer.apply(symbolic([null, 0]))).toThrow(
+        `${owner}: input must have a last axis of a known size above 0, got shape [null,0]`,
       );
       expect(() => layer.apply(symbolic([null, 8], 'int32'))).toThrow(
         `${owner}: input must be float32, got int32`,
@@ -188,6 +191,78 @@ test('the layer of an activation says how to save a function', () => {
     'activation: activation must be a name to be saved, got a function; give it one with registerActivation',
   );
   expect(layers.activation({activation: 'silu'}).getConfig()).toMatchObject({activation: 'silu'});
+});
+
+describeEachBackend("the inputs of the transformer's layers", () => {
+  const LAYERS: Record<string, () => tf.layers.Layer> = {
+    positionEmbedding: () => layers.positionEmbedding({maxLength: 4}),
+    reversibleEmbedding: () => layers.reversibleEmbedding({vocabSize: 5, hiddenSize: 6}),
+    causalAttention: () => layers.causalAttention({numHeads: 2}),
+    layerNorm: () => layers.layerNorm(),
+  };
+
+  test.each<[string, (number | null)[], string]>([
+    ['positionEmbedding', [null, 4], 'shape [batch, T, a known size], got shape [null,4]'],
+    ['positionEmbedding', [2, 3, 4, 6], 'shape [batch, T, a known size], got shape [2,3,4,6]'],
+    ['positionEmbedding', [2, 4, null], 'shape [batch, T, a known size], got shape [2,4,null]'],
+    ['reversibleEmbedding', [null], 'shape [batch, T] or [batch, T, 6], got shape [null]'],
+    ['reversibleEmbedding', [2, 4, 5], 'shape [batch, T] or [batch, T, 6], got shape [2,4,5]'],
+    [
+      'causalAttention',
+      [null, 4, 8],
+      'rank 3 and a last axis that 3 * numHeads, 6, divides, got shape [null,4,8]',
+    ],
+    [
+      'causalAttention',
+      [4, 6],
+      'rank 3 and a last axis that 3 * numHeads, 6, divides, got shape [4,6]',
+    ],
+    ['layerNorm', [4, null], 'a last axis of a known size, got shape [4,null]'],
+  ])('%s refuses %j', (owner, shape, message) => {
+    const apply = (input: tf.Tensor | tf.SymbolicTensor) => () => LAYERS[owner]().apply(input);
+    const error = `${owner}: inputs must have ${message}`;
+    expect(apply(tf.input({batchShape: shape}))).toThrow(error);
+    if (!shape.includes(null)) {
+      tf.tidy(() => expect(apply(tf.zeros(shape as number[]))).toThrow(error));
+    }
+  });
+
+  test('positionEmbedding refuses another size than before', () => {
+    const layer = layers.positionEmbedding({maxLength: 4});
+    layer.build([null, 2, 6]);
+    tf.tidy(() =>
+      expect(() => layer.apply(tf.zeros([1, 2, 1]))).toThrow(
+        'positionEmbedding: inputs must have shape [batch, T, 6], got shape [1,2,1]',
+      ),
+    );
+    layer.weights.forEach((weight) => weight.dispose());
+  });
+
+  test.each(['positionEmbedding', 'reversibleEmbedding'] as const)(
+    '%s of one seed begins the same, also of 0',
+    async (owner) => {
+      const start = async (seed: number) => {
+        const sizes = {maxLength: 4, vocabSize: 4, hiddenSize: 3};
+        const layer = layers[owner]({...sizes, seed});
+        layer.build(owner === 'positionEmbedding' ? [null, 4, 3] : [null, 4]);
+        return Array.from(await layer.getWeights()[0].data());
+      };
+      const starts = await Promise.all([0, 0, 1, 1].map(start));
+      expect(starts[1]).toEqual(starts[0]);
+      expect(starts[3]).toEqual(starts[2]);
+      expect(starts[2]).not.toEqual(starts[0]);
+    },
+  );
+
+  test.each(['positionEmbedding', 'reversibleEmbedding'] as const)(
+    '%s refuses a deviation below zero',
+    (owner) => {
+      const sizes = {maxLength: 4, vocabSize: 4, hiddenSize: 3};
+      expect(() => layers[owner]({...sizes, initStd: -1})).toThrow(
+        `${owner}: initStd must be a number of at least 0, got -1`,
+      );
+    },
+  );
 });
 
 describe('registerActivation', () => {

@@ -297,10 +297,12 @@ describeEachBackend('random masks', () => {
   test('the same seed gives the same matrix, another one another', () => {
     tf.tidy(() => {
       const of = (seed?: number) => toDense(randomSparse(32, 32, 0.5, 4, seed));
-      withValues([of(1), of(1), of(2)], (first, again, other) => {
-        expect(first).toEqual(again);
-        expect(first).not.toEqual(other);
-      });
+      for (const seed of [0, 1]) {
+        withValues([of(seed), of(seed), of(2)], (first, again, other) => {
+          expect(first).toEqual(again);
+          expect(first).not.toEqual(other);
+        });
+      }
       withValues([of(), of()], (first, second) => expect(first).not.toEqual(second));
     });
   });
