@@ -7,11 +7,13 @@ import {
   range,
   reshape,
   scalar,
+  slice,
   sum,
   type Tensor2D,
 } from '@tensorflow/tfjs-core';
 import {exactMatMul} from '../ops/exact_mat_mul';
 import {softmax} from '../ops/softmax';
+import {stopGradient} from '../ops/stop_gradient';
 import {topK} from '../ops/top_k';
 
 export interface RouterOptions {
@@ -60,12 +62,18 @@ export function jitter(x: Tensor2D, epsilon: number, seed?: string): Tensor2D {
   return mul(x, randomUniform(x.shape, 1 - epsilon, 1 + epsilon, 'float32', seed));
 }
 
-/** Divides each row by its p-norm; the weights are probabilities, so there is no sign to drop. */
+/**
+ * Divides each row by its p-norm; the weights are probabilities, so there is no sign to drop. The largest,
+ * which is first, becomes 1 beforehand, since float32 loses the powers of less: it is a constant to the
+ * gradient, as no factor of a row changes the quotient.
+ */
 function normalize(weights: Tensor2D, p: number | null): Tensor2D {
   if (!p) {
     return weights;
   }
-  return div(weights, pow(sum(pow(weights, p), -1, true), 1 / p));
+  const largest = stopGradient(slice(weights, [0, 0], [-1, 1]));
+  const shares = div<Tensor2D>(weights, largest);
+  return div(shares, pow(sum(pow(shares, p), -1, true), 1 / p));
 }
 
 /** Copy i goes to expert i modulo E. */
