@@ -9,6 +9,7 @@ import {
   type Tensor,
   tidy,
 } from '@tensorflow/tfjs-core';
+import {assertTensor} from '../src/asserts';
 import {hasKernels, runKernel} from '../src/kernel';
 import {GlobalNorm, type GlobalNormInputs} from '../src/kernel_names';
 
@@ -21,16 +22,19 @@ const ROW = 1024;
  *
  * @param tensors Of any shapes, float32. One that is listed twice counts twice.
  * @returns A scalar, float32; NaN or infinite if any element is.
+ * @throws If one of them is not a tensor of float32.
  * @see tf.linalg.global_norm; torch.nn.utils.clip_grad_norm_
  */
 export function globalNorm(tensors: readonly Tensor[]): Scalar {
-  const isFloat = tensors.every(({dtype, size}) => dtype === 'float32' && size > 0);
-  if (tensors.length > 0 && isFloat && hasKernels(GlobalNorm)) {
-    const inputs = Object.fromEntries(tensors.map((x, i) => [`x${i}`, x]));
+  tensors.forEach((x) => assertTensor('globalNorm', 'tensors', x, {dtype: 'float32'}));
+  // tfjs on wasm leaves the sum of nothing undefined.
+  const filled = tensors.filter(({size}) => size > 0);
+  if (filled.length > 0 && hasKernels(GlobalNorm)) {
+    const inputs = Object.fromEntries(filled.map((x, i) => [`x${i}`, x]));
     return runKernel<GlobalNormInputs, object, Scalar>(GlobalNorm, inputs);
   }
   return tidy(() => {
-    const sums = tensors.map((x) => accurateSum(square(x)));
+    const sums = filled.map((x) => accurateSum(square(x)));
     return sqrt(sums.length === 0 ? 0 : accurateSum(stack(sums))) as Scalar;
   });
 }

@@ -1,5 +1,5 @@
 import type {Tensor1D, Tensor2D} from '@tensorflow/tfjs-core';
-import {assertBins, assertCount, assertVectors} from '../src/asserts';
+import {assertBins, assertCount, assertOneOf, assertVectors} from '../src/asserts';
 import {runKernel} from '../src/kernel';
 import {Replicate, type ReplicateAttrs, type ReplicateInputs} from '../src/kernel_names';
 
@@ -27,6 +27,7 @@ export function replicate<T extends Tensor1D | Tensor2D>(
   numOutputs: number,
 ): T {
   assertVectors('replicate', 'x', x);
+  assertOneOf('replicate', 'the dtype of x', x.dtype, ['float32', 'int32']);
   assertBins('replicate', bins, x.shape[x.rank - 1]);
   assertCount('replicate', 'numOutputs', numOutputs, {min: 0});
   return runKernel<ReplicateInputs, ReplicateAttrs, T>(Replicate, {x, bins}, {numOutputs});

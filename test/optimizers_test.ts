@@ -294,6 +294,11 @@ describeEachBackend('every optimizer', () => {
     tensors.forEach(({size}, i) => random(size, i).forEach((value) => (squares += value * value)));
     expectClose(globalNorm(tensors), [Math.sqrt(squares)], {tolerance: 1e-6});
     expectClose(globalNorm([]), [0]);
+    expectClose(globalNorm([tf.zeros([0]), tf.tensor1d([3, 4]), tf.zeros([2, 0])]), [5]);
+    expectClose(globalNorm([tf.zeros([0])]), [0]);
+    expect(() => globalNorm([tf.ones([2]), tf.ones([2], 'int32')])).toThrow(
+      'globalNorm: tensors must be float32, got int32',
+    );
     expectNoLeak(() => globalNorm(tensors));
   });
 });

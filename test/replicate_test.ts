@@ -59,6 +59,15 @@ describeEachBackend('replicate', () => {
     });
   });
 
+  test('refuses values that are neither floats nor integers', () => {
+    tf.tidy(() => {
+      const x = tf.tensor1d([true, false], 'bool');
+      expect(() => replicate(x, tf.tensor1d([1, 3], 'int32'), 3)).toThrow(
+        "replicate: the dtype of x must be one of 'float32', 'int32', got 'bool'",
+      );
+    });
+  });
+
   test('leaves nothing behind', () => {
     tf.tidy(() => {
       const x = tf.tensor1d([1, 2]);
