@@ -1,5 +1,5 @@
 import {serialization, type Tensor} from '@tensorflow/tfjs-core';
-import {layers, type Shape} from '@tensorflow/tfjs-layers';
+import {layers, type Shape, type SymbolicTensor} from '@tensorflow/tfjs-layers';
 import {onlyInput} from './only_input';
 
 /**
@@ -20,3 +20,8 @@ export class Logits extends layers.Layer {
   }
 }
 serialization.registerClass(Logits);
+
+/** An output of a model, whose last axis has a size also where the model ends with `Logits`. */
+export function beforeLogits(output: SymbolicTensor): SymbolicTensor {
+  return output.sourceLayer instanceof Logits ? output.inputs[0] : output;
+}

@@ -1,6 +1,7 @@
-import {div, reshape, slice, softmax, type Tensor, tensor2d, tidy} from '@tensorflow/tfjs-core';
+import {slice, type Tensor, tensor2d, tidy} from '@tensorflow/tfjs-core';
 import type {LayersModel} from '@tensorflow/tfjs-layers';
-import {assert, assertCount} from '../src/asserts';
+import {beforeLogits} from '../layers/logits';
+import {assert, assertCount, assertNumber, describe} from '../src/asserts';
 import {randomNumbers} from '../src/random';
 
 export interface GenerateOptions {
@@ -32,8 +33,8 @@ export interface GenerateOptions {
  * @param model From ids [1, T] to logits [1, T, V], as `languageModel` builds.
  * @param prompt Token ids to continue, at least one.
  * @returns The new tokens, without the prompt.
- * @throws If the prompt is empty or has ids that the model does not know, or an option is out of
- *     range.
+ * @throws If the prompt is empty or has ids that the model does not know, if the model takes sequences of
+ *     any length or gives logits that are not numbers, or an option is out of range.
  */
 export async function generate(
   model: LayersModel,
@@ -41,19 +42,24 @@ export async function generate(
   options: GenerateOptions = {},
 ): Promise<number[]> {
   const {maxNewTokens = 64, endToken, seed, onToken} = options;
-  const length = model.inputs[0].shape[1]!;
+  const length = model.inputs[0].shape[1];
   checkOptions(options);
+  assert(
+    length != null,
+    () =>
+      `generate: model must take sequences of a static length, got [${model.inputs[0].shape.map(String)}]`,
+  );
   assert(prompt.length > 0, () => 'generate: prompt must have at least one token, got none');
 
-  const vocabSize = model.outputs[0].shape.at(-1);
-  const max = vocabSize == null ? undefined : vocabSize - 1;
-  prompt.forEach((id) => assertCount('generate', 'prompt', id, {min: 0, max}));
+  const vocabSize = beforeLogits(model.outputs[0]).shape.at(-1);
+  const lastId = vocabSize == null ? undefined : vocabSize - 1;
+  prompt.forEach((id) => assertCount('generate', 'prompt', id, {min: 0, max: lastId}));
 
   const random = randomNumbers(seed);
   const ids = [...prompt];
   for (let i = 0; i < maxNewTokens; i++) {
-    const probabilities = await predictNext(model, ids.slice(-length), length, options.temperature);
-    const token = draw(probabilities, options, random);
+    const logits = await nextLogits(model, ids.slice(-length), length);
+    const token = draw(logits, options, random);
     if (token === endToken) {
       break;
     }
@@ -63,63 +69,66 @@ export async function generate(
   return ids.slice(prompt.length);
 }
 
-/** The probabilities of the next token, in the order of the vocabulary. */
-async function predictNext(
+/** The logits of the next token, in the order of the vocabulary. */
+async function nextLogits(
   model: LayersModel,
   context: readonly number[],
   length: number,
-  temperature = 1,
 ): Promise<Float32Array> {
-  const probabilities = tidy(() => {
+  const logits = tidy(() => {
     // Padding comes after the context, where causal attention does not see it.
     const padded = [...context, ...Array<number>(length - context.length).fill(0)];
     const logits = model.predict(tensor2d([padded], [1, length], 'int32')) as Tensor;
-    const next = reshape(slice(logits, [0, context.length - 1, 0], [1, 1, -1]), [-1]);
-    return softmax(temperature > 0 ? div(next, temperature) : next);
+    return slice(logits, [0, context.length - 1, 0], [1, 1, -1]);
   });
-  const values = (await probabilities.data()) as Float32Array;
-  probabilities.dispose();
+  const values = (await logits.data()) as Float32Array;
+  logits.dispose();
   return values;
 }
 
 /** Draws a token among those that topK and topP leave; the likeliest where temperature is 0. */
 function draw(
-  probabilities: Float32Array,
-  {temperature = 1, topK = probabilities.length, topP = 1}: GenerateOptions,
+  logits: Float32Array,
+  {temperature = 1, topK = logits.length, topP = 1}: GenerateOptions,
   random: () => number,
 ): number {
-  const ranked = Array.from(probabilities.keys()).sort(
-    (x, y) => probabilities[y] - probabilities[x] || x - y,
+  // Math.max keeps NaN.
+  const largest = logits.reduce((x, y) => Math.max(x, y), -Infinity);
+  assert(
+    Number.isFinite(largest),
+    () => `generate: the largest of the model's logits must be a finite number, got ${largest}`,
   );
   if (temperature === 0) {
-    return ranked[0];
+    return logits.indexOf(largest);
   }
+  const weights = Float64Array.from(logits, (x) => Math.exp((x - largest) / temperature));
+  const enough = topP * weights.reduce((x, y) => x + y);
+  const ranked = Array.from(weights.keys()).sort((x, y) => weights[y] - weights[x] || x - y);
   const kept: number[] = [];
   let total = 0;
   for (const token of ranked.slice(0, topK)) {
     kept.push(token);
-    total += probabilities[token];
-    if (total >= topP) {
+    total += weights[token];
+    if (total >= enough) {
       break;
     }
   }
   let rest = random() * total;
-  return kept.find((token) => (rest -= probabilities[token]) < 0) ?? kept[0];
+  return kept.find((token) => (rest -= weights[token]) < 0) ?? kept[0];
 }
 
 function checkOptions({maxNewTokens, temperature, topK, topP}: GenerateOptions) {
   if (maxNewTokens != null) {
     assertCount('generate', 'maxNewTokens', maxNewTokens, {min: 0});
   }
-  assert(
-    temperature == null || (temperature >= 0 && temperature < Infinity),
-    () => `generate: temperature must be a number of at least 0, got ${temperature}`,
-  );
+  if (temperature != null) {
+    assertNumber('generate', 'temperature', temperature, {min: 0});
+  }
   if (topK != null) {
     assertCount('generate', 'topK', topK, {min: 1});
   }
   assert(
-    topP == null || (topP > 0 && topP <= 1),
-    () => `generate: topP must be above 0 and at most 1, got ${topP}`,
+    topP == null || (typeof topP === 'number' && topP > 0 && topP <= 1),
+    () => `generate: topP must be above 0 and at most 1, got ${describe(topP)}`,
   );
 }

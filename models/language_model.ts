@@ -16,7 +16,7 @@ import {Logits} from '../layers/logits';
 import {MoE} from '../layers/moe';
 import {PositionEmbedding} from '../layers/position_embedding';
 import {ReversibleEmbedding} from '../layers/reversible_embedding';
-import {assert, assertCount, assertOneOf, describe} from '../src/asserts';
+import {assert, assertCount, assertNumber, assertOneOf, describe} from '../src/asserts';
 
 /** What stands in every block after the attention. */
 export const FEED_FORWARDS = ['dense', 'moe', 'dMoE'] as const;
@@ -50,7 +50,7 @@ export interface LanguageModelConfig {
    * divided by sqrt(2 numLayers), as in Megatron-LM. Default 0.02.
    */
   initStd?: number;
-  /** Models of the same seed are the same. Default 0. */
+  /** Models of the same seed are the same. An integer of at least 0. Default 0. */
   seed?: number;
 }
 
@@ -84,7 +84,8 @@ const OWN_MOE_FIELDS = [
  * @returns A functional model from token ids [batch, T], int32, to logits [batch, T, V]. `summary`,
  *     `fit`, `save` and the rest are tf.layers' own.
  * @throws If a size is not a positive integer, the heads do not divide H, the feed-forward is unknown,
- *     or `moe` has a field that is the model's own; whatever `layers.dMoE` refuses.
+ *     or `moe` has a field that is the model's own, or is there though the feed-forward is dense; whatever
+ *     `layers.dMoE` refuses.
  * @see Radford et al., Language Models are Unsupervised Multitask Learners (2019); Gale et al. (2023)
  */
 export function languageModel(config: LanguageModelConfig): LayersModel {
@@ -209,12 +210,18 @@ function checkConfig(config: LanguageModelConfig) {
   if (config.ffnHiddenSize != null) {
     assertCount('languageModel', 'ffnHiddenSize', config.ffnHiddenSize, {min: 1});
   }
+  assertCount('languageModel', 'seed', config.seed ?? 0, {min: 0});
+  assertNumber('languageModel', 'initStd', config.initStd ?? 0.02, {min: 0});
   const moe = (config.moe ?? {}) as MoEArguments;
   const own = OWN_MOE_FIELDS.find((field) => moe[field] != null);
   assert(
     own == null,
     () =>
       `languageModel: moe must not have ${own}, which is the model's own, got ${describe(moe[own!])}`,
+  );
+  assert(
+    config.moe == null || config.feedForward === 'moe' || config.feedForward === 'dMoE',
+    () => "languageModel: feedForward must be 'moe' or 'dMoE' where there is moe, got 'dense'",
   );
 }
 

@@ -4,7 +4,7 @@ import {
   model as functionalModel,
   type SymbolicTensor,
 } from '@tensorflow/tfjs-layers';
-import {Logits} from '../layers/logits';
+import {beforeLogits, Logits} from '../layers/logits';
 import {ReversibleEmbedding} from '../layers/reversible_embedding';
 import {linearCrossEntropyLoss} from '../ops/linear_cross_entropy';
 import {assert} from '../src/asserts';
@@ -33,7 +33,7 @@ export function withLinearCrossEntropy(
   model: LayersModel,
   options: {maxLogitsBytes?: number} = {},
 ): {model: LayersModel; loss: (targets: Tensor, hidden: Tensor) => Scalar} {
-  const logits = beforeLogitsLayer(model.outputs[0]);
+  const logits = beforeLogits(model.outputs[0]);
   const {sourceLayer: tokens} = logits;
   assert(
     model.outputs.length === 1 && tokens instanceof ReversibleEmbedding,
@@ -47,8 +47,4 @@ export function withLinearCrossEntropy(
     model: functionalModel({inputs: model.inputs, outputs: hidden, name: model.name}),
     loss: (targets, hidden) => linearCrossEntropyLoss(targets, hidden, tokens.getTable(), options),
   };
-}
-
-function beforeLogitsLayer(output: SymbolicTensor): SymbolicTensor {
-  return output.sourceLayer instanceof Logits ? output.inputs[0] : output;
 }

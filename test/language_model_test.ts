@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import {
   countParameters,
   generate,
+  type GenerateOptions,
   LANGUAGE_MODEL_PRESETS,
   languageModel,
   type LanguageModelConfig,
@@ -230,17 +231,51 @@ describeEachBackend('generate', (backendName) => {
     expect(await generate(model, [1], {temperature: 0, endToken: 0})).toEqual([]);
     model.dispose();
   });
+  test('however low the temperature, the likeliest comes, and never one that cannot', async () => {
+    const model = biasedModel([1, 3, -Infinity, 2]);
+    for (const temperature of [1e-2, 1e-37, 1e-42]) {
+      const ids = await generate(model, [0], {maxNewTokens: 2, temperature, seed: 1});
+      expect(ids).toEqual([1, 1]);
+    }
+    model.dispose();
+  });
+  test('refuses ids that a language model does not know', async () => {
+    const model = languageModel(TINY);
+    await expect(generate(model, [17])).rejects.toThrow(
+      'generate: prompt must be an integer from 0 to 16, got 17',
+    );
+    model.dispose();
+  });
+  test('fails where the logits are NaN', async () => {
+    const model = biasedModel([0, NaN]);
+    await expect(generate(model, [0])).rejects.toThrow(
+      "generate: the largest of the model's logits must be a finite number, got NaN",
+    );
+    model.dispose();
+  });
+  test('refuses a model of sequences of any length', async () => {
+    const ids = tf.input({shape: [null], dtype: 'int32'});
+    const tokens = layers.reversibleEmbedding({vocabSize: 3, hiddenSize: 2});
+    const logits = tokens.apply(tokens.apply(ids)) as tf.SymbolicTensor;
+    const model = tf.model({inputs: ids, outputs: logits});
+    await expect(generate(model, [0])).rejects.toThrow(
+      'generate: model must take sequences of a static length, got [null,null]',
+    );
+    model.dispose();
+  });
   test.each([
     [[], {}, 'generate: prompt must have at least one token, got none'],
     [[4], {}, 'generate: prompt must be an integer from 0 to 3, got 4'],
     [[0, 1.5], {maxNewTokens: 0}, 'generate: prompt must be an integer from 0 to 3, got 1.5'],
     [[0], {temperature: -1}, 'generate: temperature must be a number of at least 0, got -1'],
+    [[0], {temperature: '1'}, "generate: temperature must be a number of at least 0, got '1'"],
+    [[0], {topP: '1'}, "generate: topP must be above 0 and at most 1, got '1'"],
     [[0], {topK: 0}, 'generate: topK must be an integer of at least 1, got 0'],
     [[0], {topP: 0}, 'generate: topP must be above 0 and at most 1, got 0'],
   ])('refuses %p with %p', async (prompt, options, message) => {
     const model = biasedModel(LOGITS);
     const predict = jest.spyOn(model, 'predict');
-    await expect(generate(model, prompt, options)).rejects.toThrow(message);
+    await expect(generate(model, prompt, options as GenerateOptions)).rejects.toThrow(message);
     expect(predict).not.toHaveBeenCalled();
     model.dispose();
   });
@@ -249,6 +284,13 @@ describeEachBackend('generate', (backendName) => {
 test.each([
   [{numHeads: 5}, 'languageModel: numHeads must divide hiddenSize, 12, got 5'],
   [{vocabSize: 0}, 'languageModel: vocabSize must be an integer of at least 1, got 0'],
+  [{seed: 1.5}, 'languageModel: seed must be an integer of at least 0, got 1.5'],
+  [{seed: -1}, 'languageModel: seed must be an integer of at least 0, got -1'],
+  [{initStd: NaN}, 'languageModel: initStd must be a number of at least 0, got NaN'],
+  [
+    {moe: MOE},
+    "languageModel: feedForward must be 'moe' or 'dMoE' where there is moe, got 'dense'",
+  ],
   [
     {feedForward: 'sparse'},
     "languageModel: feedForward must be one of 'dense', 'moe', 'dMoE', got 'sparse'",
