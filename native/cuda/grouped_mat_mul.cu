@@ -60,9 +60,8 @@ cudaError_t megablocks_grouped_mat_mul(
       workspace_size >= hopper_workspace(hopper, rows, k, n, num_experts, transpose_a, transpose_b)) {
     if (rows > INT32_MAX / 2) return cudaErrorInvalidValue;
     if (rows == 0 || num_experts == 0) {
-      return transpose_a && num_experts > 0
-                 ? cudaMemsetAsync(out, 0, num_experts * k * n * sizeof(float), stream)
-                 : cudaSuccess;
+      const int64_t size = (transpose_a ? num_experts * k : rows) * n;
+      return size > 0 ? cudaMemsetAsync(out, 0, size * sizeof(float), stream) : cudaSuccess;
     }
     const auto multiply = hopper == kMegaBlocksTf32 ? hopper_grouped_mat_mul_tf32 : hopper_grouped_mat_mul;
     return multiply(a, b, bins, rows, k, n, num_experts, transpose_a, transpose_b, out, workspace, stream);

@@ -265,12 +265,24 @@ def check_grouped(precision, rows, k, n, experts, ends, hopper=False):
         expect_product(got[e], a[part].double().T, b[part].double(), precision, f"grouped transposed, {what}")
 
 
+def check_grouped_of_none(precision, hopper=False):
+    """Without experts, all rows are beyond the last bin; without rows, an expert's product is of nothing."""
+    a, none = floats(5, 16), floats(0, 16)
+    got = grouped_mat_mul(precision, a, floats(0, 16, 24), ints([]), hopper=hopper)
+    expect_equal(got, torch.zeros(5, 24), f"grouped without experts, {precision}")
+    got = grouped_mat_mul(precision, none, floats(0, 24), ints([0, 0]), True, hopper=hopper)
+    expect_equal(got, torch.zeros(2, 16, 24), f"grouped transposed without rows, {precision}")
+    for experts in (0, 2):
+        grouped_mat_mul(precision, none, floats(experts, 16, 24), ints([0] * experts), hopper=hopper)
+
+
 def grouped():
     rows, k, n, experts = size(900), size(500), size(500), random.choice([1, 2, 8, 33])
     for precision in PRECISIONS:
         check_grouped(precision, rows, k, n, experts, random_bins(rows, experts, random.random() < 0.7))
     wild = torch.randint(-(2**31), 2**31 - 1, (experts,), dtype=torch.int64).to(torch.int32).to(DEVICE)
     for precision in PRECISIONS:
+        check_grouped_of_none(precision)
         grouped_mat_mul(precision, floats(rows, k), floats(experts, k, n), wild)
         grouped_mat_mul(precision, floats(rows, k), floats(rows, n), wild, True)
     torch.cuda.synchronize()
@@ -288,6 +300,7 @@ def hopper():
             n = vector * random.randint(1504 // vector, 1600 // vector)
         ends = random_bins(rows, experts, random.random() < 0.7)
         check_grouped(precision, rows, k, n, experts, ends, hopper=True)
+        check_grouped_of_none(precision, hopper=True)
         wild = torch.randint(-(2**31), 2**31 - 1, (experts,), dtype=torch.int64).to(torch.int32).to(DEVICE)
         grouped_mat_mul(precision, floats(rows, k), floats(experts, k, n), wild, hopper=True)
         grouped_mat_mul(precision, floats(rows, k), floats(rows, n), wild, True, hopper=True)
