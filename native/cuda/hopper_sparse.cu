@@ -277,7 +277,7 @@ cudaError_t launch_sdd(
   const Lines<kSwapped> lines(index);
   const int pairs = static_cast<int>(num_pairs(lines.count()));
   const int first_pairs = form == kConverted ? num_first_pairs(pairs, x.a, x.b) : pairs;
-  const int bands = max(ceil_divide(pairs, kBand), 1);
+  const int bands = ceil_divide(pairs, kBand);
   const bool in_two = first_pairs < pairs;
   const auto prepare = [&](const OperandSource& a, const OperandSource& b) {
     const Conversion first(a), second(b);
@@ -380,8 +380,9 @@ cudaError_t with_constants(Form form, bool transpose_a, bool transpose_b, F f) {
 int hopper_precision(
     int precision, const MegaBlocksSparseIndex& index, int64_t other, bool transpose_a, bool transpose_b,
     double elements, bool suits_tf32) {
+  // The TMA takes no empty matrix. An index of one may have blocks, of which none is used.
   if (index.block_size != kBlock || index.num_blocks <= 0 || index.num_blocks >= INT32_MAX / kBlock ||
-      index.rows >= INT32_MAX / 2 || index.columns >= INT32_MAX / 2) {
+      index.rows == 0 || index.rows >= INT32_MAX / 2 || index.columns == 0 || index.columns >= INT32_MAX / 2) {
     return kMegaBlocksFloat32;
   }
   const bool has_bfloat16 = hopper_supports(other, kBlock);

@@ -460,12 +460,36 @@ def check_sparse(mask, block, other, precisions, hopper=False):
     torch.cuda.synchronize()
 
 
+def check_sparse_of_none(precision, hopper=False):
+    """A matrix of [128, 0] and one of [0, 128], with two blocks that are not used."""
+    block, other, unused = 128, 16, ints([-1, -1])
+    for rows, columns in ((block, 0), (0, block)):
+        offsets, offsets_t = ints([0, 2][: rows // block + 1]), ints([0] * (columns // block + 1))
+        tensors = {"row_indices": ints([0, 0]), "column_indices": unused, "offsets": offsets,
+                   "column_indices_t": unused, "offsets_t": offsets_t, "block_offsets_t": unused}
+        index = sparse_index(tensors, rows, columns, block)
+        values = floats(2, block, block)
+        for name, left, right, shape in (
+            ("sdd", floats(rows, other), floats(other, columns), (2, block, block)),
+            ("dsd", values, floats(columns, other), (rows, other)),
+            ("dds", floats(other, rows), values, (other, columns)),
+        ):
+            got = empty(*shape)
+            memory = sparse_workspace(name, precision, index, other, False, False) if hopper else None
+            sparse_product(name, precision, left, right, index, other, False, False, got, memory)
+            expect_equal(got, torch.zeros(*shape), f"{name} of {rows} x {columns}, {precision}")
+
+
 def sparse():
+    for precision in PRECISIONS:
+        check_sparse_of_none(precision)
     check_sparse(random_mask(), random.choice([4, 7, 32, 128, 160]), size(400), PRECISIONS)
 
 
 def hopper_sparse():
     """bfloat16 and TF32 by wgmma, for blocks of 128."""
+    for precision in ("bfloat16", "tf32"):
+        check_sparse_of_none(precision, hopper=True)
     kind = random.random()
     if kind < 0.1:
         # So large that bfloat16 is not multiplied as TF32 instead.
