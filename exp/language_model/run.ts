@@ -31,9 +31,9 @@ const CACHE = join(RUNS, '.cache');
  * @returns The exit code.
  */
 export async function run(options: Options): Promise<number> {
-  const interrupts = new Interrupts();
   const corpus = await loadCorpus(options, new RunFolder(CACHE));
   console.log(corpus.description);
+  const interrupts = new Interrupts(); // Learning a tokenizer is not to hold up a signal.
   const backend = await startBackend(options.backend, options);
   console.log(backend.description);
   try {
@@ -100,15 +100,13 @@ async function finishModel(
     return earlier;
   }
   const stop = new StopRequest();
-  const timer =
-    milliseconds == null
-      ? undefined
-      : setTimeout(() => stop.request('the time is up'), milliseconds);
+  if (milliseconds != null) {
+    stop.requestAfter(milliseconds, 'the time is up');
+  }
   interrupts.watch(stop);
   const {training, trained} = await trainModel(model, stop, () => interrupts.check());
   const interrupted = await interrupts.check();
   interrupts.watch(undefined);
-  clearTimeout(timer);
   if (training.step < model.options.steps || interrupted) {
     console.log(describeStop(model, training, stop));
   }
