@@ -236,6 +236,20 @@ describe('the writer', () => {
     }
   });
 
+  it.each(['bin', 'sizes', 'documents'])('refuses to go on where %s has lost its end', (name) => {
+    const prefix = join(folder, 'data');
+    const writer = IndexedDatasetWriter.create(prefix, 'uint16');
+    writer.add([[1, 2], [3]]);
+    const state = writer.flush();
+    writer.close();
+    const file = `${prefix}.${name}.partial`;
+    const {length} = readFileSync(file);
+    truncateSync(file, length - 1);
+    expect(() => IndexedDatasetWriter.resume(prefix, 'uint16', state)).toThrow(
+      `data: '${file}' must have at least ${length} bytes, got ${length - 1}`,
+    );
+  });
+
   it('overwrites nothing', () => {
     const prefix = join(folder, 'data');
     writeFileSync(`${prefix}.bin`, 'x');

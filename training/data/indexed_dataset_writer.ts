@@ -1,6 +1,7 @@
 import {
   closeSync,
   existsSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   mkdirSync,
@@ -53,6 +54,7 @@ const COPY_BYTES = 2 ** 20;
  * @see megatron.core.datasets.indexed_dataset.IndexedDatasetBuilder
  */
 export class IndexedDatasetWriter {
+  private readonly files: PartialFile[] = [];
   private readonly bin: PartialFile;
   private readonly sizes: PartialFile;
   private readonly documents: PartialFile;
@@ -65,9 +67,20 @@ export class IndexedDatasetWriter {
   ) {
     this.state = {...begin};
     mkdirSync(dirname(prefix), {recursive: true});
-    this.bin = new PartialFile(`${prefix}.bin`, begin.numTokens * bytesOfDtype(dtype));
-    this.sizes = new PartialFile(`${prefix}.sizes`, begin.numSequences * 4);
-    this.documents = new PartialFile(`${prefix}.documents`, begin.numDocuments * 8);
+    try {
+      this.bin = this.open('bin', begin.numTokens * bytesOfDtype(dtype));
+      this.sizes = this.open('sizes', begin.numSequences * 4);
+      this.documents = this.open('documents', begin.numDocuments * 8);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  private open(extension: string, size: number): PartialFile {
+    const file = new PartialFile(`${this.prefix}.${extension}`, size);
+    this.files.push(file);
+    return file;
   }
 
   /**
@@ -137,20 +150,20 @@ export class IndexedDatasetWriter {
 
   /** Makes what was added so far last, and says how much that is. */
   flush(): WriterState {
-    [this.bin, this.sizes, this.documents].forEach((file) => file.flush());
+    this.files.forEach((file) => file.flush());
     return this.written;
   }
 
   /** Ends the work without a data set; what is on the disk can be resumed. */
   close() {
-    [this.bin, this.sizes, this.documents].forEach((file) => file.close());
+    this.files.forEach((file) => file.close());
   }
 
   /** Writes the index and gives both files their names. */
   finish() {
     this.flush();
     const {bin, idx} = indexedDatasetFiles(this.prefix);
-    const index = new PartialFile(idx, 0);
+    const index = this.open('idx', 0);
     const {numSequences, numDocuments} = this.state;
     index.append(encodeIndexHeader(this.dtype, numSequences, numDocuments + 1));
     this.sizes.forEachPart((part) => index.append(part));
@@ -204,19 +217,28 @@ export function removePartialFiles(prefix: string) {
 class PartialFile {
   private readonly path: string;
   private readonly descriptor: number;
+  private isOpen = true;
   private size: number;
 
-  /** @param size How much of an earlier file is kept. */
+  /**
+   * @param size How much of an earlier file is kept.
+   * @throws If it cannot be written, or has less.
+   */
   constructor(name: string, size: number) {
     this.path = partialFile(name);
     try {
       this.descriptor = openSync(this.path, size > 0 ? 'r+' : 'w+');
-      ftruncateSync(this.descriptor, size);
     } catch (error) {
       throw new Error(`data: '${this.path}' cannot be written: ${(error as Error).message}`, {
         cause: error,
       });
     }
+    const {size: found} = fstatSync(this.descriptor);
+    if (found < size) {
+      this.close();
+      throw new Error(`data: '${this.path}' must have at least ${size} bytes, got ${found}`);
+    }
+    ftruncateSync(this.descriptor, size);
     this.size = size;
   }
 
@@ -252,6 +274,9 @@ class PartialFile {
   }
 
   close() {
-    closeSync(this.descriptor);
+    if (this.isOpen) {
+      this.isOpen = false;
+      closeSync(this.descriptor);
+    }
   }
 }
