@@ -1,18 +1,22 @@
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {Readable} from 'node:stream';
+import {PassThrough, Readable} from 'node:stream';
 import {parseOptions} from '../exp/preprocess/options';
 import {trainBytePairEncoding} from '../training/byte_pair_encoding';
 import {IndexedDataset} from '../training/data/indexed_dataset';
+import {IndexedDatasetWriter} from '../training/data/indexed_dataset_writer';
 import {listInputs} from '../training/preprocess/input';
 import {
   preprocess,
@@ -120,6 +124,16 @@ describe('preprocess', () => {
     expect(readAll('out_text_document')).toEqual(expected.map((ids) => [ids]));
   });
 
+  it('takes files that are linked from a folder', async () => {
+    mkdirSync(join(folder, 'in'));
+    symlinkSync(write('elsewhere.jsonl', '{"text": "first"}'), join(folder, 'in/a.jsonl'));
+    symlinkSync(join(folder, 'in'), join(folder, 'in/b'));
+    write('in/c.txt', 'second');
+    await run([join(folder, 'in')], {appendEod: false});
+    const expected = await Promise.all(['first', 'second'].map(encode));
+    expect(readAll('out_text_document')).toEqual(expected.map((ids) => [ids]));
+  });
+
   it('takes the standard input', async () => {
     await run(['-'], {
       stdin: Readable.from([Buffer.from('{"text": "one"}\n{"te'), Buffer.from('xt": "two"}')]),
@@ -183,6 +197,66 @@ describe('preprocess', () => {
     expect(readdirSync(folder).filter((name) => /partial|preprocess/.test(name))).toEqual([]);
   });
 
+  it('goes on where one of several data sets could not be written, to the byte', async () => {
+    const line = (i: number) => `${JSON.stringify({a: `${i} `.repeat(9000), b: 'b'.repeat(i)})}\n`;
+    const input = write('in.jsonl', Array.from({length: 60}, (_, i) => line(i)).join(''));
+    const jsonKeys = ['a', 'b'];
+    await run([input], {jsonKeys, outputPrefix: join(folder, 'whole')});
+    const {addBlock} = IndexedDatasetWriter.prototype;
+    const full = jest.spyOn(IndexedDatasetWriter.prototype, 'addBlock');
+    full.mockImplementation(function (this: IndexedDatasetWriter, block) {
+      if (full.mock.calls.length === 4) {
+        throw new Error('the disk is full');
+      }
+      addBlock.call(this, block);
+    });
+    await expect(run([input], {jsonKeys})).rejects.toThrow('the disk is full');
+    full.mockRestore();
+    expect((await run([input], {jsonKeys})).finished).toBe(true);
+    for (const key of jsonKeys) {
+      expect(readAll(`out_${key}_document`)).toEqual(readAll(`whole_${key}_document`));
+    }
+  });
+
+  it('says what is wrong where one of several data sets cannot get its name', async () => {
+    const input = write('in.jsonl', '{"a": "one", "b": "two"}');
+    const blocked = join(folder, 'out_b_document.idx.partial');
+    mkdirSync(join(blocked, 'in the way'), {recursive: true});
+    const jsonKeys = ['a', 'b'];
+    await expect(run([input], {jsonKeys})).rejects.toThrow(`data: '${blocked}' cannot be written`);
+    rmSync(blocked, {recursive: true});
+    expect((await run([input], {jsonKeys})).finished).toBe(true);
+    expect(readAll('out_a_document').length).toBe(1);
+    expect(readAll('out_b_document').length).toBe(1);
+  });
+
+  (process.platform === 'linux' ? it : it.skip)(
+    'closes its files where a data set is there already',
+    async () => {
+      const input = write('in.jsonl', '{"a": "one", "b": "two"}');
+      await run([input], {jsonKeys: ['b']});
+      await expect(run([input], {jsonKeys: ['a', 'b']})).rejects.toThrow('must be a new file');
+      const descriptors = readdirSync('/proc/self/fd').map((name) => join('/proc/self/fd', name));
+      const open = descriptors.filter((link) => existsSync(link)).map((link) => readlinkSync(link));
+      expect(open.filter((path) => path.startsWith(folder))).toEqual([]);
+    },
+  );
+
+  it('ends while it waits for input, and goes on from there', async () => {
+    const lines = Array.from({length: 9}, (_, i) => `{"text": "${`${i} `.repeat(50_000)}"}\n`);
+    const stop = new AbortController();
+    const stdin = new PassThrough();
+    lines.slice(0, 7).forEach((line) => stdin.write(line));
+    const onProgress = () => void setTimeout(() => stop.abort(), 50); // The rest does not come.
+    const first = await run(['-'], {stdin, signal: stop.signal, onProgress});
+    expect(first.finished).toBe(false);
+    expect(first.documents).toBeGreaterThan(0);
+    const again = {stdin: Readable.from([Buffer.from(lines.join(''))])};
+    expect((await run(['-'], again)).documents).toBe(9);
+    const {length} = readAll('out_text_document');
+    expect(length).toBe(9);
+  });
+
   it('overwrites nothing, and begins anew where it is told to', async () => {
     const input = writeJsonl();
     await run([input]);
@@ -222,6 +296,17 @@ describe('preprocess', () => {
     const input = write('bad.jsonl', contents);
     await expect(run([input])).rejects.toThrow(message);
     await expect(run([input])).rejects.toThrow(`preprocess: '${input}'`);
+  });
+
+  it('refuses keys that do not suit the input', async () => {
+    const jsonl = writeJsonl();
+    await expect(run([jsonl], {jsonKeys: ['text', 'text']})).rejects.toThrow(
+      'preprocess: --json-keys must differ, got text text',
+    );
+    const text = write('a.txt', 'a');
+    await expect(run([jsonl, text], {jsonKeys: ['text', 'title']})).rejects.toThrow(
+      `preprocess: --json-keys must be one key, since '${text}' is text without fields, got text title`,
+    );
   });
 
   it('refuses inputs that are not there', () => {

@@ -4,6 +4,9 @@ import type {StopRequest} from './stop_request';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
+/** What ends early where it is asked to. */
+type Stoppable = Pick<StopRequest, 'request'>;
+
 /** One Ctrl-C can come twice, from the terminal and from npm, which passes it on. */
 const SAME_SIGNAL_MS = 1000;
 
@@ -13,7 +16,7 @@ const SAME_SIGNAL_MS = 1000;
  * nothing to save, and the first one ends it.
  */
 export class Interrupts {
-  private training?: StopRequest;
+  private training?: Stoppable;
   private received?: NodeJS.Signals;
   private receivedAt = 0;
 
@@ -42,7 +45,7 @@ export class Interrupts {
   }
 
   /** Says what an interrupt has to stop, or that there is nothing. */
-  watch(training: StopRequest | undefined) {
+  watch(training: Stoppable | undefined) {
     this.training = training;
   }
 

@@ -1,6 +1,7 @@
-import {readdirSync, readFileSync, statSync} from 'node:fs';
-import {extname, join, relative} from 'node:path';
+import {readFileSync, statSync} from 'node:fs';
+import {extname, relative} from 'node:path';
 import type {TextDocument} from './documents';
+import {listFiles} from './list_files';
 
 /** The data sets that come with packages, by the name that `--data` takes. */
 export const PACKAGED_DATA = {'moby-dick': loadMobyDick, sotu: loadSotu};
@@ -53,18 +54,6 @@ function loadFolder(folder: string): TextDocument[] {
     throw new Error(`data: folder '${folder}' must hold at least one text file, got none`);
   }
   return documents;
-}
-
-function listFiles(folder: string): string[] {
-  return readdirSync(folder, {withFileTypes: true})
-    .filter(({name}) => !name.startsWith('.'))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((entry) => {
-      const path = join(folder, entry.name);
-      const kind = entry.isSymbolicLink() ? statSync(path, {throwIfNoEntry: false}) : entry;
-      // A linked folder is not followed: it may lead back here.
-      return entry.isDirectory() ? listFiles(path) : kind?.isFile() ? [path] : [];
-    });
 }
 
 function readText(file: string): string {

@@ -1,8 +1,8 @@
 import {SingleBar} from 'cli-progress';
 import {existsSync} from 'node:fs';
-import {constants} from 'node:os';
 import {join} from 'node:path';
 import {formatCount} from '../../training/format';
+import {Interrupts} from '../../training/interrupts';
 import {listInputs} from '../../training/preprocess/input';
 import {learnTokenizerFile} from '../../training/preprocess/learn_tokenizer';
 import {
@@ -22,26 +22,19 @@ const WORKER = join(__dirname, 'preprocess_worker.cjs');
  * @returns The exit code.
  */
 export async function run(options: Options): Promise<number> {
-  const interrupt = new AbortController();
-  let signal: NodeJS.Signals | undefined;
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(name, () => {
-      signal = name;
-      interrupt.abort();
-    });
-  }
   const work = await describeWork(options);
-  const progress = createProgress(work);
   const runner = await createThreadRunner(work, WORKER, options.workers);
+  const interrupts = new Interrupts();
+  const progress = createProgress(work);
+  const stop = new AbortController();
+  interrupts.watch({request: (signal) => stop.abort(signal)});
   const begin = performance.now();
   let result;
   try {
-    result = await preprocess(
-      {...work, onProgress: progress.update, signal: interrupt.signal},
-      runner,
-    );
+    result = await preprocess({...work, onProgress: progress.update, signal: stop.signal}, runner);
   } finally {
     progress.stop();
+    interrupts.dispose();
     await runner.close();
   }
   const seconds = (performance.now() - begin) / 1000;
@@ -53,8 +46,8 @@ export async function run(options: Options): Promise<number> {
     result.prefixes.forEach((prefix) => console.log(`${prefix}.bin and .idx are written.`));
     return 0;
   }
-  console.log(`Stopped (${signal}). The same command goes on from here.`);
-  return 128 + constants.signals[signal ?? 'SIGINT'];
+  console.log(`Stopped (${stop.signal.reason}). The same command goes on from here.`);
+  return interrupts.exitCode;
 }
 
 /** The work that options ask for; learns a tokenizer first where it is to be learned. */

@@ -1,7 +1,8 @@
-import {createReadStream, readdirSync, statSync} from 'node:fs';
-import {extname, join} from 'node:path';
-import type {Readable} from 'node:stream';
+import {createReadStream, statSync} from 'node:fs';
+import {extname} from 'node:path';
+import {addAbortSignal, type Readable} from 'node:stream';
 import {assert} from '../../src/asserts';
+import {listFiles} from '../list_files';
 import type {Task} from './task';
 
 /** How an input is read: lines of JSON, or text that is one document. */
@@ -66,27 +67,61 @@ function listInput(path: string, format?: InputFormat): InputFile[] {
   const kind = statSync(path, {throwIfNoEntry: false});
   assert(kind != null, () => `preprocess: --input '${path}' must exist, got none`);
   if (kind.isDirectory()) {
-    return readdirSync(path, {withFileTypes: true})
-      .filter((entry) => !entry.name.startsWith('.') && (entry.isDirectory() || entry.isFile()))
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
-      .flatMap(({name}) => listInput(join(path, name), format));
+    return listFiles(path).flatMap((file) => listInput(file, format));
   }
   const isJson = JSON_EXTENSIONS.includes(extname(path).toLowerCase());
   return [{path, format: format ?? (isJson ? 'jsonl' : 'text'), size: kind.size}];
+}
+
+/** Fields of lines that are text, each for a data set: what they must be for these inputs. */
+export function assertJsonKeys(jsonKeys: readonly string[], files: readonly InputFile[]) {
+  assert(
+    new Set(jsonKeys).size === jsonKeys.length,
+    () => `preprocess: --json-keys must differ, got ${jsonKeys.join(' ')}`,
+  );
+  const text = files.find(({format}) => format === 'text');
+  assert(
+    text == null || jsonKeys.length === 1,
+    () =>
+      `preprocess: --json-keys must be one key, since '${text!.path}' is text without fields, ` +
+      `got ${jsonKeys.join(' ')}`,
+  );
+}
+
+/** How inputs are read. */
+export interface ReadOptions {
+  /** Where '-' is read from. */
+  stdin?: Readable;
+  /** Ends the reading, also while it waits for input. */
+  signal?: AbortSignal;
 }
 
 /** Reads inputs from a position on, part by part. */
 export async function* readParts(
   files: readonly InputFile[],
   from: InputPosition,
-  stdin: Readable = process.stdin,
+  options: ReadOptions = {},
 ): AsyncGenerator<InputPart> {
-  for (let file = from.file; file < files.length; file++) {
+  try {
+    yield* readAllParts(files, from, options);
+  } catch (error) {
+    if ((error as Error).name !== 'AbortError') {
+      throw error;
+    }
+  }
+}
+
+async function* readAllParts(
+  files: readonly InputFile[],
+  from: InputPosition,
+  {stdin = process.stdin, signal}: ReadOptions,
+): AsyncGenerator<InputPart> {
+  for (let file = from.file; file < files.length && !signal?.aborted; file++) {
     const byte = file === from.file ? from.byte : 0;
     const next = {file: file + 1, byte: 0};
     const {path, format} = files[file];
     if (format === 'jsonl') {
-      for await (const part of readLines(path, byte, stdin)) {
+      for await (const part of readLines(path, byte, stdin, signal)) {
         const {position, bytes} = part;
         yield {
           task: {kind: 'jsonl', name: path, bytes, position},
@@ -94,7 +129,7 @@ export async function* readParts(
         };
       }
     } else if (path === STDIN) {
-      const bytes = Buffer.concat(await stdin.toArray());
+      const bytes = Buffer.concat(await stdin.toArray({signal}));
       yield {task: {kind: 'text', name: path, bytes}, next};
     } else {
       yield {task: {kind: 'text', name: path}, next};
@@ -107,9 +142,13 @@ async function* readLines(
   path: string,
   from: number,
   stdin: Readable,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<{bytes: Uint8Array; position: number; isLast: boolean}> {
   const stream =
     path === STDIN ? stdin : createReadStream(path, {start: from, highWaterMark: PART_BYTES});
+  if (signal != null) {
+    addAbortSignal(signal, stream);
+  }
   let position = from;
   let toSkip = path === STDIN ? from : 0;
   let parts: Buffer[] = [];

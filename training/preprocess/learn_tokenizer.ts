@@ -1,7 +1,7 @@
 import {basename, dirname} from 'node:path';
 import {trainBytePairEncoding} from '../byte_pair_encoding';
 import {RunFolder} from '../run_folder';
-import {type InputFile, readParts} from './input';
+import {assertJsonKeys, type InputFile, readParts} from './input';
 import {readDocuments} from './task';
 
 /** A tokenizer learns from so much of the text at most, from its beginning on. */
@@ -18,6 +18,7 @@ export async function learnTokenizerFile(
   jsonKeys: readonly string[],
   vocabSize: number,
 ) {
+  assertJsonKeys(jsonKeys, inputs);
   const texts: string[] = [];
   let characters = 0;
   for await (const {task} of readParts(inputs, {file: 0, byte: 0})) {

@@ -1,8 +1,7 @@
 import {existsSync, readFileSync, rmdirSync} from 'node:fs';
-import type {Readable} from 'node:stream';
 import {assert} from '../../src/asserts';
 import {configDifferences} from '../checkpoint';
-import {dtypeOfVocab} from '../data/dtypes';
+import {dtypeOfVocab, type TokenDtype} from '../data/dtypes';
 import {indexedDatasetFiles} from '../data/indexed_dataset';
 import {
   IndexedDatasetWriter,
@@ -13,24 +12,26 @@ import {writeFileAtomically} from '../files';
 import {RunFolder} from '../run_folder';
 import {RunLock} from '../run_lock';
 import {loadTokenizer} from '../tokenizer_files';
-import {type InputFile, type InputPosition, readParts} from './input';
+import {
+  assertJsonKeys,
+  type InputFile,
+  type InputPosition,
+  type ReadOptions,
+  readParts,
+} from './input';
 import type {TaskOptions, TaskResult} from './task';
 import type {TaskRunner} from './task_runner';
 
 /** What to make data sets of. */
-export interface PreprocessOptions extends TaskOptions {
+export interface PreprocessOptions extends TaskOptions, ReadOptions {
   inputs: readonly InputFile[];
   /** Each data set is `<outputPrefix>_<key>_document`, or `_sentence`. */
   outputPrefix: string;
   /** Whether to begin anew where earlier work was interrupted. Default false. */
   fresh?: boolean;
-  /** Where '-' is read from. */
-  stdin?: Readable;
   /** Seconds from one moment that the work can be resumed at to the next. Default 5. */
   flushSeconds?: number;
   onProgress?: (progress: PreprocessProgress) => void;
-  /** Ends the work at the next moment that it can be resumed at. */
-  signal?: AbortSignal;
 }
 
 /** How far the work is. */
@@ -79,13 +80,15 @@ export function outputPrefixes({outputPrefix, jsonKeys, splitSentences}: Preproc
  * Makes indexed data sets of text: encodes it in parts, several at a time, and writes them in order.
  * Where earlier work of the same configuration was interrupted, this goes on with it.
  *
- * @throws If a data set of the name is there or in work by another process, if interrupted work was of another configuration, or if
- *     the input cannot be read; what was done before can be resumed.
+ * @throws If the keys do not suit the inputs, a data set of the name is there or in work by another process,
+ *     interrupted work was of another configuration, or the input cannot be read; what was done before can be
+ *     resumed.
  */
 export async function preprocess(
   options: PreprocessOptions,
   runner: TaskRunner,
 ): Promise<PreprocessResult> {
+  assertJsonKeys(options.jsonKeys, options.inputs);
   const description = await describeDataset(options);
   const folder = workFolder(options);
   const lock = RunLock.acquire(folder.path);
@@ -132,11 +135,11 @@ class PreprocessWork {
   private readonly prefixes: string[];
   private readonly config: SavedState['config'];
   /** Of each prefix; undefined where its data set was finished before the work was interrupted. */
-  private readonly writers: (IndexedDatasetWriter | undefined)[];
+  private readonly writers: (IndexedDatasetWriter | undefined)[] = [];
   private position: InputPosition = {file: 0, byte: 0};
   private bytes = 0;
+  /** Of each data set, what belongs to the input up to `position`. */
   private written: WriterState[];
-  private isOpen = true;
 
   constructor(
     private readonly options: PreprocessOptions,
@@ -150,18 +153,27 @@ class PreprocessWork {
     this.position = saved?.position ?? this.position;
     this.bytes = saved?.bytes ?? 0;
     const dtype = dtypeOfVocab(description.vocabSize);
-    this.written = saved?.writers ?? [];
-    this.writers = this.prefixes.map((prefix, i) => {
-      if (saved == null) {
-        return IndexedDatasetWriter.create(prefix, dtype);
-      }
-      const isDone = this.isAtEnd && existsSync(indexedDatasetFiles(prefix).idx);
-      return isDone ? undefined : IndexedDatasetWriter.resume(prefix, dtype, saved.writers[i]);
-    });
+    try {
+      this.prefixes.forEach((prefix, i) =>
+        this.writers.push(this.openWriter(prefix, dtype, saved?.writers[i])),
+      );
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    this.written = saved?.writers ?? this.writers.map((writer) => writer!.written);
+  }
+
+  private openWriter(prefix: string, dtype: TokenDtype, state: WriterState | undefined) {
+    if (state == null) {
+      return IndexedDatasetWriter.create(prefix, dtype);
+    }
+    const isDone = this.isAtEnd && existsSync(indexedDatasetFiles(prefix).idx);
+    return isDone ? undefined : IndexedDatasetWriter.resume(prefix, dtype, state);
   }
 
   async run(runner: TaskRunner): Promise<PreprocessResult> {
-    const {inputs, stdin, signal, flushSeconds = 5} = this.options;
+    const {inputs, flushSeconds = 5} = this.options;
     const underWay: {next: InputPosition; size: number; result: Promise<TaskResult>}[] = [];
     let flushed = performance.now();
     const write = async () => {
@@ -178,16 +190,13 @@ class PreprocessWork {
       }
     };
     try {
-      for await (const {task, next} of readParts(inputs, this.position, stdin)) {
+      for await (const {task, next} of readParts(inputs, this.position, this.options)) {
         const result = runner.run(task);
         result.catch(() => undefined); // It is thrown when its turn comes.
         const size = task.bytes?.length ?? inputs[next.file - 1].size!;
         underWay.push({next, size, result});
         if (underWay.length >= runner.concurrency) {
           await write();
-        }
-        if (signal?.aborted) {
-          break;
         }
       }
       while (underWay.length > 0) {
@@ -205,10 +214,7 @@ class PreprocessWork {
   }
 
   close() {
-    if (this.isOpen) {
-      this.isOpen = false;
-      this.writers.forEach((writer) => writer?.close());
-    }
+    this.writers.forEach((writer) => writer?.close());
   }
 
   private finish() {
@@ -217,7 +223,6 @@ class PreprocessWork {
       writeFileAtomically(descriptionFile(prefix), `${JSON.stringify(this.description)}\n`);
       this.writers[i]?.finish();
     });
-    this.isOpen = false;
     this.prefixes.forEach(removePartialFiles);
     this.folder.remove(STATE_FILE);
   }
@@ -230,13 +235,14 @@ class PreprocessWork {
   private progress(): PreprocessProgress {
     return {
       bytes: this.bytes,
-      documents: this.written[0]?.numDocuments ?? 0,
+      documents: this.written[0].numDocuments,
       tokens: this.written.reduce((sum, {numTokens}) => sum + numTokens, 0),
     };
   }
 
   private saveState() {
-    this.written = this.writers.map((writer, i) => writer?.flush() ?? this.written[i]);
+    // A writer may have more, where another one could not write its part: that is cut off and comes anew.
+    this.writers.forEach((writer) => writer?.flush());
     const {config, position, bytes, written: writers} = this;
     const state: SavedState = {config, position, bytes, writers};
     this.folder.write(STATE_FILE, JSON.stringify(state));

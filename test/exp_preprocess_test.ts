@@ -1,0 +1,78 @@
+import {spawn, spawnSync} from 'node:child_process';
+import {once} from 'node:events';
+import {existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {IndexedDataset} from '../training/data/indexed_dataset';
+
+// The program as a user runs it.
+
+const root = join(__dirname, '..');
+const bundles = join(root, `dist/test_exp_${process.pid}_preprocess`);
+
+/** What node runs: the program, on a terminal where `isTTY` says so. */
+function program(args: string, isTTY = false): string[] {
+  const main = `require(${JSON.stringify(join(bundles, 'preprocess.cjs'))}).main`;
+  const code = `process.stderr.isTTY = ${isTTY}; ${main}(process.argv.slice(1))`;
+  return ['-e', code, '--', ...args.split(' ')];
+}
+
+let folder: string;
+beforeAll(() => {
+  spawnSync(process.execPath, [join(root, 'scripts/build_exp.mjs'), bundles], {stdio: 'inherit'});
+});
+afterAll(() => rmSync(bundles, {recursive: true, force: true}));
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'exp-preprocess-'));
+});
+afterEach(() => rmSync(folder, {recursive: true}));
+
+describe('npm run preprocess', () => {
+  it('learns a tokenizer and makes a data set', () => {
+    writeFileSync(join(folder, 'in.txt'), 'The whale swam by the ship. '.repeat(20));
+    const {status, stdout, stderr} = spawnSync(
+      process.execPath,
+      program('--input in.txt --output-prefix out --learn-vocab 270 --append-eod --workers 2'),
+      {cwd: folder, encoding: 'utf8'},
+    );
+    expect({status, stderr}).toEqual({status: 0, stderr: ''});
+    expect(stdout).toContain('The tokenizer is written to out_tokenizer.json.\n1 documents,');
+    const dataset = IndexedDataset.open(join(folder, 'out_text_document'));
+    expect(dataset.numDocuments).toBe(1);
+    dataset.close();
+  });
+
+  it('ends where its threads cannot start, with a bar on a terminal too', () => {
+    writeFileSync(join(folder, 'in.txt'), 'The whale.');
+    const {status, stderr} = spawnSync(
+      process.execPath,
+      program(
+        '--input in.txt --output-prefix out --tokenizer-type HuggingFaceTokenizer --tokenizer-model no.json',
+        true,
+      ),
+      {cwd: folder, encoding: 'utf8', timeout: 60_000},
+    );
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^error: tokenizer: file 'no.json' cannot be read: ENOENT/);
+  });
+
+  it('stops at a signal while it waits for the standard input, and goes on', async () => {
+    const command = program('--input - --output-prefix out --append-eod --workers 1');
+    const child = spawn(process.execPath, command, {cwd: folder});
+    const closed = once(child, 'close');
+    let stdout = '';
+    child.stdout.on('data', (chunk) => (stdout += chunk));
+    while (!existsSync(join(folder, 'out_text_document.bin.partial'))) {
+      await sleep(20);
+    }
+    child.kill('SIGTERM');
+    const [code] = await closed;
+    expect(code).toBe(143);
+    expect(stdout).toContain('Stopped (SIGTERM). The same command goes on from here.\n');
+
+    const {status} = spawnSync(process.execPath, command, {cwd: folder, input: '{"text": "a"}\n'});
+    expect(status).toBe(0);
+    expect(existsSync(join(folder, 'out_text_document.idx'))).toBe(true);
+  });
+});
