@@ -1,7 +1,7 @@
 // Loads tfjs-node or tfjs-node-gpu, and into its TensorFlow the ops of this library. What this package
 // calls `tfjs-megablocks/native`; users import `tfjs-megablocks/tensorflow`.
 require('./node_util_polyfill.cjs');
-const {existsSync} = require('node:fs');
+const {existsSync, realpathSync} = require('node:fs');
 const {join} = require('node:path');
 
 const BACKENDS = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'];
@@ -40,16 +40,17 @@ function loadAddon() {
         `npm run build:native in ${join(__dirname, '..')}`,
     );
   }
-  const loaded = process[LOADED] ?? ADDON;
-  if (loaded !== ADDON) {
+  const file = realpathSync(ADDON);
+  const loaded = process[LOADED] ?? file;
+  if (loaded !== file) {
     throw new Error(
       'tfjs-megablocks/tensorflow: a process must have one copy of the ops (npm ls tfjs-megablocks), ' +
-        `got ${loaded} and ${ADDON}`,
+        `got ${loaded} and ${file}`,
     );
   }
   try {
-    const addon = require(ADDON);
-    process[LOADED] = ADDON;
+    const addon = require(file);
+    process[LOADED] = file;
     return addon;
   } catch (error) {
     throw new Error(
