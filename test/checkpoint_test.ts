@@ -272,6 +272,21 @@ describeEachBackend('checkpoints', () => {
     await expect(checkpoints().restore(compiled())).rejects.toThrow('no other checkpoint is there');
   });
 
+  it('keep what is saved after a fall back, though the damaged one is of a later step', async () => {
+    const model = compiled();
+    const best = {step: 3, validationLoss: 1};
+    await checkpoints(config, {keep: 1}).save(model, {step: 3, samples, best});
+    await checkpoints(config, {keep: 1}).save(model, {step: 9, samples, best});
+    truncateSync(join(path, 'checkpoint-00000009.safetensors'), 1000);
+    const saved = checkpoints(config, {keep: 1});
+    expect(await saved.restore(model)).toMatchObject({step: 3});
+    expect(await saved.save(model, {step: 5, samples, best})).toBe(true);
+    expect(await saved.restore(model)).toMatchObject({step: 5});
+    await saved.save(model, {step: 9, samples, best});
+    expect(saved.steps()).toEqual([3, 9]);
+    expect(await saved.restore(model)).toMatchObject({step: 9});
+  });
+
   it.each(['header', 'state', 'weights', 'optimizer'])(
     'are not used with a bit flipped in the %s',
     async (where) => {

@@ -127,12 +127,12 @@ export class Checkpoints {
   }
 
   /** Removes the checkpoints that are not kept. */
-  private rotate({best}: TrainingState) {
-    const kept = new Set(this.steps().slice(-this.keep));
-    if (best != null) {
-      kept.add(best.step);
-    }
-    this.files.keepOnly(kept);
+  private rotate({step: current, best}: TrainingState) {
+    const steps = this.steps();
+    // Later ones are those that could not be read: they take the place of none that can.
+    const later = steps.filter((step) => step > current);
+    const last = steps.filter((step) => step <= current).slice(-this.keep);
+    this.files.keepOnly(new Set([...later, ...last, ...(best == null ? [] : [best.step])]));
   }
 
   /**
