@@ -86,6 +86,15 @@ describe('the figure', () => {
     expect(renderFigure([{...begun, records: []}], heading)).toContain('Loss over steps');
   });
 
+  it('is drawn for long runs', () => {
+    const records = Array.from({length: 150_000}, (_, i) => ({
+      ...{step: i + 1, seconds: i, loss: 3 + 1 / (i + 1)},
+      ...(i % 1000 === 999 && {validationLoss: 3.1}),
+    }));
+    const long = renderFigure([{name: 'dense', flopsPerStep: 1, records}], heading);
+    expect(texts(long)).toContain('Loss over steps');
+  });
+
   it('shows no more cells than one can look at', () => {
     const tokens = Array.from({length: 12}, () => Array.from({length: 64}, (_, i) => i));
     const records = Array.from({length: 500}, (_, i) => ({

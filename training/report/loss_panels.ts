@@ -120,10 +120,15 @@ function smooth(points: Point[]): Point[] {
 
 /** From the lowest loss to the highest after the first steps, at halves. */
 function verticalRange(curves: Point[][]): [number, number] {
-  const values = curves.flatMap((points) =>
-    points.slice(Math.floor(points.length * SKIPPED)).map(([, y]) => y),
-  );
-  return [Math.floor(Math.min(...values) * 2) / 2, Math.ceil(Math.max(...values) * 2) / 2];
+  let low = Infinity;
+  let high = -Infinity;
+  for (const points of curves) {
+    for (const [, y] of points.slice(Math.floor(points.length * SKIPPED))) {
+      low = Math.min(low, y);
+      high = Math.max(high, y);
+    }
+  }
+  return [Math.floor(low * 2) / 2, Math.ceil(high * 2) / 2];
 }
 
 /** The prefix that leaves few digits before the point. */
