@@ -1,4 +1,4 @@
-import {formatCount, formatDuration, formatPerplexity} from '../training/format';
+import {formatBytes, formatCount, formatDuration, formatPerplexity} from '../training/format';
 
 describe('formatDuration', () => {
   it.each([
@@ -19,11 +19,26 @@ describe('formatCount', () => {
     [0, '0'],
     [999, '999'],
     [1000, '1.00 k'],
+    [999_499, '999 k'],
+    [999_500, '1.00 M'],
     [45_600_000, '45.6 M'],
     [1.316e9, '1.32 G'],
     [8.7e12, '8.70 T'],
   ])('writes %d as %s', (count, text) => {
     expect(formatCount(count)).toBe(text);
+  });
+});
+
+describe('formatBytes', () => {
+  it.each([
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '1 kB'],
+    [999_600, '1 MB'],
+    [45_600_000, '45.6 MB'],
+    [1.316e15, '1320 TB'],
+  ])('writes %d as %s', (bytes, text) => {
+    expect(formatBytes(bytes)).toBe(text);
   });
 });
 

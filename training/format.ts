@@ -16,17 +16,22 @@ export function formatDuration(seconds: number): string {
 /** A count with three digits: 1.23 M. */
 export function formatCount(count: number): string {
   const prefixes = ['', ' k', ' M', ' G', ' T', ' P'];
-  const index = Math.min(Math.max(Math.floor(Math.log10(count) / 3), 0), prefixes.length - 1);
-  return index === 0
-    ? String(count)
-    : `${(count / 1000 ** index).toPrecision(3)}${prefixes[index]}`;
+  const [digits, index] = inThousands(count, prefixes.length);
+  return index === 0 ? String(count) : `${digits.toPrecision(3)}${prefixes[index]}`;
 }
 
 /** Bytes with three digits, in thousands: 1.23 GB. */
 export function formatBytes(bytes: number): string {
   const prefixes = [' B', ' kB', ' MB', ' GB', ' TB'];
-  const index = Math.min(Math.max(Math.floor(Math.log10(bytes) / 3), 0), prefixes.length - 1);
-  return `${Number((bytes / 1000 ** index).toPrecision(3))}${prefixes[index]}`;
+  const [digits, index] = inThousands(bytes, prefixes.length);
+  return `${digits}${prefixes[index]}`;
+}
+
+/** A number by its three first digits, which may make it a power of 1000 more, and that power. */
+function inThousands(value: number, numPrefixes: number): [digits: number, index: number] {
+  const rounded = Number(value.toPrecision(3));
+  const index = Math.min(Math.max(Math.floor(Math.log10(rounded) / 3), 0), numPrefixes - 1);
+  return [Number((rounded / 1000 ** index).toPrecision(3)), index];
 }
 
 /** e to the loss, with four digits where it has so many. */
