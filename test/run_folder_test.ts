@@ -1,4 +1,11 @@
-import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import fs, {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {RunFolder} from '../training/run_folder';
@@ -37,21 +44,51 @@ describe('the folder of a run', () => {
     expect(failures).toEqual([]);
   });
 
-  it('keeps the old file and cleans up where writing fails half-way', () => {
-    folder.write('a', 'old');
-    const parts = {
-      *[Symbol.iterator]() {
-        yield Buffer.from('half');
+  describe('on a disk that becomes full half-way', () => {
+    const message =
+      'cannot be written: ENOSPC: no space left on device, write. ' +
+      'The run goes on; what was saved before is kept.';
+
+    beforeEach(() => {
+      folder.write('a', 'old');
+      const {writevSync} = fs;
+      const write = jest.spyOn(fs, 'writevSync');
+      write.mockImplementationOnce((file, [part]) =>
+        writevSync(file, [(part as Uint8Array).subarray(0, 1)]),
+      );
+      write.mockImplementationOnce(() => {
         throw new Error('ENOSPC: no space left on device, write');
-      },
-    };
-    expect(folder.write('a', parts as never)).toBe(false);
-    expect(folder.read('a')!.toString()).toBe('old');
-    expect(folder.list()).toEqual(['a']);
-    expect(failures).toEqual([
-      `'${join(folder.path, 'a')}' cannot be written: ENOSPC: no space left on device, write. ` +
-        'The run goes on; what was saved before is kept.',
-    ]);
+      });
+    });
+    afterEach(() => jest.restoreAllMocks());
+
+    it('keeps the old file and cleans up', () => {
+      expect(folder.write('a', 'new')).toBe(false);
+      expect(folder.read('a')!.toString()).toBe('old');
+      expect(folder.list()).toEqual(['a']);
+      expect(failures).toEqual([`'${join(folder.path, 'a')}' ${message}`]);
+    });
+
+    it('adds nothing', () => {
+      expect(folder.append('a', 'er')).toBe(false);
+      expect(folder.append('a', 'est')).toBe(true);
+      expect(folder.read('a')!.toString()).toBe('oldest');
+      expect(failures).toEqual([`'${join(folder.path, 'a')}' ${message}`]);
+    });
+  });
+
+  it('writes more than a system call takes', () => {
+    const sizes: number[] = [];
+    const write = jest.spyOn(fs, 'writevSync').mockImplementation((_, parts) => {
+      sizes.push(parts.reduce((sum, {byteLength}) => sum + byteLength, 0));
+      return sizes.at(-1)!;
+    });
+    // No byte of it is looked at, so that it takes no memory.
+    const parts = [new Uint8Array(2 ** 31), new Uint8Array(5)];
+    const written = folder.write('a', parts);
+    write.mockRestore();
+    expect({written, failures}).toEqual({written: true, failures: []});
+    expect(sizes).toEqual([2 ** 30, 2 ** 30, 5]);
   });
 
   it('says once that it cannot be written, and goes on', () => {

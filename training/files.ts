@@ -1,13 +1,14 @@
 import {
   closeSync,
   fsyncSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readSync,
   renameSync,
   rmSync,
   fstatSync,
-  writeFileSync,
+  writevSync,
 } from 'node:fs';
 import {type FileHandle, mkdir, open, rename, rm} from 'node:fs/promises';
 import {dirname} from 'node:path';
@@ -26,7 +27,8 @@ export function isLeftover(name: string): boolean {
   return LEFTOVER.test(name);
 }
 
-function besides(path: string): string {
+/** Where a file is written that is to be whole when it comes to its place. */
+export function besides(path: string): string {
   return `${path}.${process.pid}.tmp`;
 }
 
@@ -49,20 +51,40 @@ export function readFile(path: string): Buffer {
   }
 }
 
+/** Writes a file; when this returns it is on the disk. */
+export function writeFlushed(path: string, contents: FileContents) {
+  const file = openSync(path, 'w');
+  try {
+    writePartsSync(file, contents);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Adds to the end of a file, all or nothing: of what is too much for the disk, no part stays. */
+export function appendToFile(path: string, contents: FileContents) {
+  mkdirSync(dirname(path), {recursive: true});
+  const file = openSync(path, 'a');
+  try {
+    const {size} = fstatSync(file);
+    try {
+      writePartsSync(file, contents);
+    } catch (error) {
+      ftruncateSync(file, size);
+      throw error;
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** Writes a file whole or not at all. */
 export function writeFileAtomically(path: string, contents: FileContents) {
   mkdirSync(dirname(path), {recursive: true});
   const temporary = besides(path);
   try {
-    const file = openSync(temporary, 'w');
-    try {
-      for (const part of typeof contents === 'string' ? [contents] : contents) {
-        writeFileSync(file, part);
-      }
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
+    writeFlushed(temporary, contents);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, {force: true});
@@ -81,7 +103,7 @@ export async function writeFileAside(path: string, contents: FileContents): Prom
   try {
     const file = await open(temporary, 'w');
     try {
-      await writeParts(file, typeof contents === 'string' ? [Buffer.from(contents)] : contents);
+      await writeParts(file, contents);
       await file.sync();
     } finally {
       await file.close();
@@ -94,13 +116,27 @@ export async function writeFileAside(path: string, contents: FileContents): Prom
   syncFolder(dirname(path));
 }
 
+function writePartsSync(file: number, contents: FileContents) {
+  let waiting = toParts(contents);
+  while (waiting.length > 0) {
+    const written = writevSync(file, firstBytes(waiting, MAX_BYTES_A_CALL));
+    waiting = withoutFirstBytes(waiting, written);
+  }
+}
+
 /** As few calls as there can be, since each waits for a turn of the event loop. */
-async function writeParts(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
-  let waiting = parts.filter(({length}) => length > 0);
+async function writeParts(file: FileHandle, contents: FileContents): Promise<void> {
+  let waiting = toParts(contents);
   while (waiting.length > 0) {
     const {bytesWritten} = await file.writev(firstBytes(waiting, MAX_BYTES_A_CALL));
     waiting = withoutFirstBytes(waiting, bytesWritten);
   }
+}
+
+/** The bytes of a file, without parts that have none. */
+function toParts(contents: FileContents): readonly Uint8Array[] {
+  const parts = typeof contents === 'string' ? [Buffer.from(contents)] : contents;
+  return parts.filter(({length}) => length > 0);
 }
 
 function firstBytes(parts: readonly Uint8Array[], limit: number): Uint8Array[] {

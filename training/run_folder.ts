@@ -1,6 +1,6 @@
-import {appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync} from 'node:fs';
-import {dirname, join} from 'node:path';
-import {isLeftover, readFile, writeFileAside, writeFileAtomically} from './files';
+import {existsSync, readdirSync, rmSync, statSync} from 'node:fs';
+import {join} from 'node:path';
+import {appendToFile, isLeftover, readFile, writeFileAside, writeFileAtomically} from './files';
 import type {FileContents, RunStorage} from './run_storage';
 
 /**
@@ -49,12 +49,9 @@ export class RunFolder implements RunStorage {
     }
   }
 
-  /** Adds to the end of a file, and says whether that worked. */
-  append(name: string, contents: string | Uint8Array): boolean {
-    return this.attempt(name, (path) => {
-      mkdirSync(dirname(path), {recursive: true});
-      appendFileSync(path, contents);
-    });
+  /** Adds to the end of a file, all or nothing, and says which. */
+  append(name: string, contents: FileContents): boolean {
+    return this.attempt(name, (path) => appendToFile(path, contents));
   }
 
   /** Removes what a program that was killed left half-written. No other may be writing here. */

@@ -56,7 +56,7 @@ export class TensorBoardLog implements MetricsSink {
   }
 
   private append(file: string, event: TensorBoardEvent) {
-    this.folder.append(file, encodeRecord(event, Date.now() / 1000));
+    this.folder.append(file, [encodeRecord(event, Date.now() / 1000)]);
   }
 }
 
