@@ -1,5 +1,14 @@
-import {spawnSync} from 'node:child_process';
-import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {buildSync} from 'esbuild';
+import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
+import {once} from 'node:events';
+import fs, {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import {hostname, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {RunLock} from '../training/run_lock';
@@ -45,6 +54,75 @@ describe('the lock of a run', () => {
     RunLock.acquire(folder);
     writeFileSync(lockFile, '{"pid"');
     RunLock.acquire(folder).release();
+  });
+
+  describe('that another process takes meanwhile', () => {
+    let other: ChildProcess;
+    let ended: Promise<unknown>;
+    afterEach(async () => {
+      jest.restoreAllMocks();
+      other.kill('SIGKILL');
+      await ended;
+    });
+
+    /** Another process that takes the lock and keeps it. */
+    function letAnotherTakeIt() {
+      const script = join(folder, '../../take.cjs');
+      const taken = join(folder, '../../taken');
+      buildSync({
+        stdin: {
+          contents: `
+            import {writeFileSync} from 'node:fs';
+            import {RunLock} from './training/run_lock';
+            RunLock.acquire(${JSON.stringify(folder)});
+            writeFileSync(${JSON.stringify(taken)}, '');
+            setInterval(() => undefined, 1000);`,
+          resolveDir: join(__dirname, '..'),
+        },
+        ...{outfile: script, bundle: true, platform: 'node'},
+      });
+      other = spawn(process.execPath, [script], {stdio: 'inherit'});
+      ended = once(other, 'exit');
+      while (!existsSync(taken)) {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+      }
+    }
+
+    function expectRefused() {
+      expect(() => RunLock.acquire(folder)).toThrow(`but process ${other.pid} uses it`);
+    }
+
+    it('while it is written is that of one of them', () => {
+      const {writevSync} = fs;
+      jest.spyOn(fs, 'writevSync').mockImplementationOnce((...args) => {
+        letAnotherTakeIt();
+        return writevSync(...args);
+      });
+      expect(() => RunLock.acquire(folder)).toThrow(/but process \d+ uses it/);
+      expectRefused();
+    });
+
+    it('after it was found to be left is not taken from it', () => {
+      RunLock.acquire(folder);
+      writeFileSync(lockFile, '{"pid"');
+      const {readFileSync} = fs;
+      jest.spyOn(fs, 'readFileSync').mockImplementationOnce((...args) => {
+        const text = readFileSync(...args);
+        letAnotherTakeIt();
+        return text;
+      });
+      expect(() => RunLock.acquire(folder)).toThrow(/but process \d+ uses it/);
+      expectRefused();
+    });
+
+    it('where one that took it over was killed at that is taken over all the same', () => {
+      RunLock.acquire(folder);
+      writeFileSync(lockFile, '{"pid"');
+      writeFileSync(`${lockFile}.turn`, '');
+      letAnotherTakeIt();
+      expectRefused();
+      expect(readdirSync(folder)).toEqual(['run.lock']);
+    });
   });
 
   it('of another machine is not touched', () => {

@@ -1,15 +1,7 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import {constants, copyFileSync, linkSync, mkdirSync, readFileSync, rmSync} from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
+import {besides, writeFileAtomically, writeFlushed} from './files';
 
 const FILE = 'run.lock';
 
@@ -34,7 +26,7 @@ export class RunLock {
    */
   static acquire(folder: string): RunLock {
     const path = join(folder, FILE);
-    const holder = take(folder, path);
+    const holder = makeFolderAndTake(folder, path);
     if (holder == null) {
       return new RunLock(path);
     }
@@ -50,64 +42,116 @@ export class RunLock {
   }
 }
 
-/** Makes the lock; or says who holds it. */
-function take(folder: string, path: string): Holder | undefined {
+function makeFolderAndTake(folder: string, path: string): Holder | undefined {
   try {
     mkdirSync(folder, {recursive: true});
-    if (create(path)) {
-      return undefined;
-    }
-    const found = read(path);
-    if (found != null && isAlive(found)) {
-      return found;
-    }
-    // Of several that find a lock whose process has ended, one renames it, and one makes the next.
-    const stale = `${path}.${process.pid}.stale`;
-    renameSync(path, stale);
-    rmSync(stale);
-    return create(path) ? undefined : (read(path) ?? {pid: 0, host: hostname()});
+    return take(path);
   } catch (error) {
-    const {code, message} = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') {
-      return read(path) ?? {pid: 0, host: hostname()}; // Another was faster.
-    }
+    const {message} = error as Error;
     throw new Error(`run: folder '${folder}' must be one that can be written, got ${message}`, {
       cause: error,
     });
   }
 }
 
-/** Whether there was none. */
-function create(path: string): boolean {
-  let file;
+/** Makes a lock; or says which process holds it. */
+function take(path: string): Holder | undefined {
+  const found = createOrRead(path);
+  if (found == null || isAlive(found)) {
+    return found?.holder;
+  }
+  // Its process has ended. Of several that see this, one at a time looks again and takes its place.
+  const turn = `${path}.turn`;
+  const other = take(turn);
+  if (other != null) {
+    return other;
+  }
   try {
-    file = openSync(path, 'wx');
+    const next = createOrRead(path);
+    if (next == null || isAlive(next)) {
+      return next?.holder;
+    }
+    writeFileAtomically(path, describeThisProcess());
+    return undefined;
+  } finally {
+    rmSync(turn);
+  }
+}
+
+/** A lock that is there already. Without a holder it is damaged: it was written whole. */
+interface Found {
+  holder?: Holder;
+}
+
+/** Makes a lock, unless there is one: then it is read. */
+function createOrRead(path: string): Found | undefined {
+  while (!create(path)) {
+    const found = read(path);
+    if (found != null) {
+      return found;
+    }
+  }
+  return undefined;
+}
+
+/** Makes a lock, whole from its first moment; false where there is one. */
+function create(path: string): boolean {
+  const temporary = besides(path);
+  try {
+    writeFlushed(temporary, describeThisProcess());
+    placeAnew(temporary, path);
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
       return false;
     }
     throw error;
-  }
-  try {
-    const {pid} = process;
-    const holder: Holder = {pid, host: hostname(), startTime: startTime(pid)};
-    writeSync(file, JSON.stringify(holder));
-    fsyncSync(file);
   } finally {
-    closeSync(file);
+    rmSync(temporary, {force: true});
   }
-  return true;
 }
 
-function read(path: string): Holder | undefined {
+/** Gives a file another name, which must be new. Where a disk has no links it is copied. */
+function placeAnew(from: string, to: string) {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Holder;
-  } catch {
-    return undefined; // It was killed before it had written, or it is gone.
+    linkSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw error;
+    }
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
   }
 }
 
-function isAlive({pid, host, startTime: started}: Holder): boolean {
+function describeThisProcess(): string {
+  const {pid} = process;
+  const holder: Holder = {pid, host: hostname(), startTime: startTime(pid)};
+  return JSON.stringify(holder);
+}
+
+/** Undefined where there is none any more. */
+function read(path: string): Found | undefined {
+  let text;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      return undefined;
+    }
+    throw error;
+  }
+  try {
+    return {holder: JSON.parse(text) as Holder};
+  } catch {
+    return {};
+  }
+}
+
+function isAlive({holder}: Found): boolean {
+  if (holder == null) {
+    return false;
+  }
+  const {pid, host, startTime: started} = holder;
   if (host !== hostname()) {
     return true;
   }
