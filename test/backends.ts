@@ -11,6 +11,9 @@ import {allowSoftware, boundsChecks, chosenBackends, webgpuPrecision} from './se
 export const BACKENDS = ['cpu', 'wasm', 'tensorflow', 'webgpu', 'webgl'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
+/** tfjs' `MatMulProgramType.MatMulSmallOutputSizeProgram`. */
+const SMALL_OUTPUT = 2;
+
 /** Up to where a backend holds every int32; webgl has float32 textures for them, and refuses larger ones. */
 export function maxInt(backendName: BackendName): number {
   return (backendName === 'webgl' ? 2 ** 24 : 2 ** 31) - 1;
@@ -63,11 +66,12 @@ function startBackend(backendName: BackendName) {
     // fused experts of webgpu do, tfjs takes that for a leak as well.
     tf.env().set('IS_TEST', backendName !== 'webgpu');
     if (backendName === 'webgpu') {
-      ({dispose} = await setupWebGPU({
-        allowSoftware,
-        boundsChecks,
-        precision: webgpuPrecision,
-      }));
+      const setup = await setupWebGPU({allowSoftware, boundsChecks, precision: webgpuPrecision});
+      dispose = setup.dispose;
+      if (setup.software) {
+        // Of tfjs' own products, which many tests compare with, the one that compiles in a tenth of the time.
+        tf.env().set('WEBGPU_MATMUL_PROGRAM_TYPE', SMALL_OUTPUT);
+      }
       device().onuncapturederror = ({error}) => gpuErrors.push(error.message);
     } else {
       if (backendName === 'tensorflow') {
