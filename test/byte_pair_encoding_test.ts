@@ -94,6 +94,22 @@ describe('byte-pair encoding', () => {
     expect(tokenizer.decode(tokenizer.encode('鯨').slice(0, 1))).toBe('\ufffd');
   });
 
+  it('keeps the ids of so many words, and gives the same for all', () => {
+    const {cache} = tokenizer as unknown as {cache: Map<string, number[]>};
+    const letters = (n: number) => n.toString(26).replace(/\d/g, (digit) => 'qrstuvwxyz'[+digit]);
+    const words = (from: number) =>
+      Array.from({length: 100_000}, (_, i) => ` ${letters(from + i)}`).join('');
+    const first = tokenizer.encode(words(0));
+    for (let from = 0; from < 600_000; from += 100_000) {
+      tokenizer.encode(words(from));
+      expect(cache.size).toBeLessThanOrEqual(2 ** 18);
+    }
+    expect(tokenizer.encode(words(0))).toEqual(first);
+    const {size} = cache;
+    expect(tokenizer.decode(tokenizer.encode('x'.repeat(1000)))).toBe('x'.repeat(1000));
+    expect(cache.size).toBe(size);
+  });
+
   it('comes back from its JSON', () => {
     const copy = BytePairEncoding.fromJSON(JSON.parse(JSON.stringify(tokenizer)));
     expect(copy.merges).toEqual(tokenizer.merges);

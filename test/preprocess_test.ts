@@ -331,10 +331,13 @@ describe('preprocess', () => {
 
   it('refuses a tokenizer without the end of a document', async () => {
     const json = JSON.parse(JSON.stringify(trainBytePairEncoding(TEXTS, 280)));
-    const model = write('tokenizer.json', JSON.stringify({...json, added_tokens: []}));
-    await expect(loadTokenizer({type: 'HuggingFaceTokenizer', model})).rejects.toThrow(
-      `tokenizer: '${model}' must have a token that ends a document, <|endoftext|> or`,
-    );
+    const [end] = json.added_tokens;
+    for (const added of [[], [{...end, content: '<pad>'}]]) {
+      const model = write('tokenizer.json', JSON.stringify({...json, added_tokens: added}));
+      await expect(loadTokenizer({type: 'HuggingFaceTokenizer', model})).rejects.toThrow(
+        `tokenizer: '${model}' must have a token that ends a document, <|endoftext|> or`,
+      );
+    }
     await expect(
       loadTokenizer({type: 'GPT2BPETokenizer', vocabFile: 'vocab.json'}),
     ).rejects.toThrow('--vocab-file and --merge-file must be given both or neither');

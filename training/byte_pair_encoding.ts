@@ -32,6 +32,10 @@ const ID_OF_BYTE = invert(BYTES_IN_ORDER);
 /** A pair of ids as one number, exact up to 2^26 ids. */
 const PAIR = 2 ** 26;
 
+/** Words whose ids are kept, and how long they are at most. */
+const MAX_CACHED_WORDS = 2 ** 18;
+const MAX_CACHED_LENGTH = 64;
+
 /** The form of a Hugging Face tokenizer.json, as far as it says what this tokenizer is. */
 interface TokenizerJson {
   added_tokens: {id: number; content: string}[];
@@ -138,7 +142,9 @@ export class BytePairEncoding {
     const same =
       tokenizer.bytes.every(
         (bytes, id) => id === tokenizer.endOfText || model.vocab[toCharacters(bytes)] === id,
-      ) && added[0]?.id === tokenizer.endOfText;
+      ) &&
+      added[0]?.id === tokenizer.endOfText &&
+      added[0].content === END_OF_TEXT;
     if (!same) {
       throw new Error(
         'tokenizer: its ids must be the bytes, the merges in order and the end of a text',
@@ -155,9 +161,20 @@ export class BytePairEncoding {
         const [left, right] = this.merges[merged - NUM_BYTES];
         ids = mergePair(ids, left, right, merged);
       }
-      this.cache.set(word, ids);
+      this.remember(word, ids);
     }
     return ids;
+  }
+
+  /** Most words come again soon; those that do not are forgotten some time, lest they fill the memory. */
+  private remember(word: string, ids: number[]) {
+    if (word.length > MAX_CACHED_LENGTH) {
+      return;
+    }
+    if (this.cache.size === MAX_CACHED_WORDS) {
+      this.cache.clear();
+    }
+    this.cache.set(word, ids);
   }
 
   /** The token of the pair in `ids` that was learned first, if any was. */
