@@ -1,9 +1,9 @@
 import {spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
-import {existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {setTimeout as sleep} from 'node:timers/promises';
+import {setImmediate, setTimeout as sleep} from 'node:timers/promises';
 import {IndexedDataset} from '../training/data/indexed_dataset';
 
 // The program as a user runs it.
@@ -27,6 +27,21 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'exp-preprocess-'));
 });
 afterEach(() => rmSync(folder, {recursive: true}));
+
+it('the bundles are there while they are built anew', async () => {
+  const stale = join(bundles, 'stale.cjs');
+  writeFileSync(stale, '');
+  const build = spawn(process.execPath, [join(root, 'scripts/build_exp.mjs'), bundles]);
+  const ended = once(build, 'exit');
+  const bundle = join(bundles, 'preprocess_worker.cjs');
+  const {length} = readFileSync(bundle);
+  while (build.exitCode == null) {
+    expect(readFileSync(bundle).length).toBe(length);
+    await setImmediate();
+  }
+  expect(await ended).toEqual([0, null]);
+  expect(existsSync(stale)).toBe(false);
+});
 
 describe('npm run preprocess', () => {
   it('learns a tokenizer and makes a data set', () => {
