@@ -75,6 +75,23 @@ describeEachBackend('every optimizer', () => {
       expect(await fit(other, 2)).toEqual(await fit(whole, 2));
     });
 
+    test('skips an update once restored within it, where a loss before was not finite', async () => {
+      const value = parameter(tf.ones([2, 2]));
+      const config = {learningRate: 0.1, accumulationSteps: 2};
+      const loss = (offset: number) => () => tf.add<tf.Scalar>(tf.sum(value), offset);
+      const whole = create(config);
+      whole.minimize(loss(NaN), false, [value]); // Of a gradient that is finite.
+      const other = create(config);
+      const state = await whole.getWeights();
+      await other.setWeights(state);
+      for (const optimizer of [whole, other]) {
+        optimizer.minimize(loss(0), false, [value]);
+        expect(await optimizer.settleUpdate()).toBeNaN();
+        expectClose(value, [1, 1, 1, 1]);
+        optimizer.dispose();
+      }
+    });
+
     test('is saved with its state and its schedule', async () => {
       const config: TrainingOptimizerConfig = {
         learningRate: {decayStyle: 'inverse-square-root', maxLearningRate: 0.1, warmupSteps: 3},

@@ -1,5 +1,6 @@
 import {
   add,
+  clone,
   dispose,
   div,
   engine,
@@ -74,6 +75,7 @@ export const MAX_BETA = 1 - Number.EPSILON / 2;
 
 const ACCUMULATED = 'accumulated';
 const MICRO_BATCHES = 'micro_batches';
+const SPOILED = 'spoiled';
 /** PyTorch's: what keeps the division finite where all gradients are zero. */
 const CLIP_EPSILON = 1e-6;
 
@@ -251,19 +253,26 @@ export abstract class TrainingOptimizer extends Optimizer {
   }
 
   override async getWeights(): Promise<NamedTensor[]> {
-    const unfinished =
-      this.microBatches > 0
-        ? [{name: MICRO_BATCHES, tensor: scalar(this.microBatches, 'int32') as Tensor}]
-        : [];
+    const unfinished: NamedTensor[] = [];
+    if (this.microBatches > 0) {
+      unfinished.push({name: MICRO_BATCHES, tensor: scalar(this.microBatches, 'int32')});
+    }
+    if (this.spoiled != null) {
+      unfinished.push({name: SPOILED, tensor: clone(this.spoiled)});
+    }
     return [await this.saveIterations(), ...unfinished, ...this.slots.list()];
   }
 
   /** @param weights What `getWeights` gave. The tensors stay the caller's. */
   override async setWeights(weights: NamedTensor[]): Promise<void> {
     const state = await this.extractIterations(weights);
-    const unfinished = state.find(({name}) => name === MICRO_BATCHES);
-    this.microBatches = unfinished == null ? 0 : (await unfinished.tensor.data())[0];
-    this.slots.restore(state.filter((slot) => slot !== unfinished));
+    const {[MICRO_BATCHES]: microBatches, [SPOILED]: spoiled} = Object.fromEntries(
+      state.map(({name, tensor}) => [name, tensor as Tensor | undefined]),
+    );
+    this.microBatches = microBatches == null ? 0 : (await microBatches.data())[0];
+    this.spoiled?.dispose();
+    this.spoiled = spoiled && keep(clone(spoiled as Scalar));
+    this.slots.restore(state.filter(({name}) => name !== MICRO_BATCHES && name !== SPOILED));
   }
 
   override dispose() {
