@@ -224,6 +224,18 @@ describe('npm start', () => {
     },
   );
 
+  it('writes samples also where the first text that is held out has no words', () => {
+    rmSync(join(folder, 'text'), {recursive: true});
+    mkdirSync(join(folder, 'text'));
+    // Cut into 20 parts, of which the tenth is held out.
+    const sea = 'The ship and the sea. '.repeat(500);
+    const blank = ' '.repeat(700);
+    writeFileSync(join(folder, 'text/one.txt'), `${sea.slice(0, 4900)}${blank}${sea.slice(5600)}`);
+    const {status, stdout, stderr} = start('--models dense');
+    expect({status, stderr}).toEqual({status: 0, stderr: ''});
+    expect(stdout).toMatch(/dense writes: (The|ship|and|the|sea\.) /);
+  });
+
   it('refuses bad data', () => {
     writeFileSync(join(folder, 'text/image.png'), Buffer.from([137, 80, 78, 71, 0]));
     const {status, stderr} = start();
@@ -255,6 +267,7 @@ describe('npm start', () => {
       "option '--precision <name>' argument 'float8' is invalid. Allowed choices are float32, float16.",
     ],
     ['--depth 3', "unknown option '--depth'"],
+    ['--prompt=', "option '--prompt <text>' argument '' is invalid. It must not be empty."],
   ])('refuses %s', (option, message) => {
     const {status, stdout, stderr} = start(option);
     expect({status, stdout}).toEqual({status: 1, stdout: ''});

@@ -47,7 +47,7 @@ export async function loadCorpus(options: Options, cache: RunFolder): Promise<Co
     vocabSize: isGpt2 ? Math.max(vocab, tokenizer.vocabSize) : tokenizer.vocabSize,
     bytesPerToken: countBytes(validation) / countIds(ids.validation),
     hash: hashText([...train, ...validation]),
-    prompts: prompt == null ? (PROMPTS[data] ?? [firstWords(validation[0].text)]) : [prompt],
+    prompts: prompt == null ? (PROMPTS[data] ?? firstPrompt(validation)) : [prompt],
     description:
       `${data}: ${format(countCharacters(train))} characters to train on and ` +
       `${format(countCharacters(validation))} held out; ${format(countIds(ids.train))} and ` +
@@ -63,6 +63,14 @@ function hashText(documents: TextDocument[]): string {
   const hash = createHash('sha256');
   documents.forEach(({text}) => hash.update(text).update('\0'));
   return hash.digest('hex').slice(0, 12);
+}
+
+/** The first words that are held out. A part of a document may have none. */
+function firstPrompt(documents: TextDocument[]): string[] {
+  return documents
+    .map(({text}) => firstWords(text))
+    .filter(Boolean)
+    .slice(0, 1);
 }
 
 function firstWords(text: string): string {

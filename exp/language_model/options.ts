@@ -131,7 +131,11 @@ const OPTIONS: Record<string, Row[]> = {
       "steps from one look at the experts' load to the next",
       {...count(1), default: 10},
     ],
-    ['--prompt <text>', 'what the samples go on from (default: depends on the data)'],
+    [
+      '--prompt <text>',
+      'what the samples go on from (default: depends on the data)',
+      {parse: parsePrompt},
+    ],
     ['--sample-tokens <n>', 'tokens of each sample', {...count(0), default: 60}],
     [
       '--temperature <x>',
@@ -175,6 +179,13 @@ function parseModelKinds(text: string): ModelKind[] {
     );
   }
   return kinds as ModelKind[];
+}
+
+function parsePrompt(text: string): string {
+  if (text === '') {
+    throw new InvalidArgumentError('It must not be empty.');
+  }
+  return text;
 }
 
 /** What is wrong between options that are right each for itself. */
