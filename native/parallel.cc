@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -46,8 +45,8 @@ class Pool {
   explicit Pool(int size) {
     try {
       for (; num_workers_ < size - 1; num_workers_++) std::thread([this] { work(); }).detach();
-    } catch (const std::system_error&) {
-      // The system gives no more; those that have started are enough, even if there are none.
+    } catch (const std::exception&) {
+      // The system gives no more, of threads or memory; those that have started are enough, even if there are none.
     }
   }
 
