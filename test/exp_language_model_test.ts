@@ -124,8 +124,14 @@ describe('npm start', () => {
   it('has nothing to do a second time, until it is told to', () => {
     start('--models dmoe');
     const before = read('run/dmoe/metrics.jsonl');
+    // What a program leaves that is killed while it writes.
+    ['report.html', 'dmoe/result.json'].forEach((name) =>
+      writeFileSync(join(folder, `run/${name}.123.tmp`), ''),
+    );
     const again = start('--models dmoe');
     expect(again.status).toBe(0);
+    const files = readdirSync(join(folder, 'run'), {recursive: true}).map(String);
+    expect(files.filter((name) => name.endsWith('.tmp'))).toEqual([]);
     expect(again.stdout).toContain('It is trained already, in run/dmoe; --fresh trains it anew.');
     expect(again.stdout).not.toContain('dMoE step');
     expect(read('run/dmoe/metrics.jsonl')).toBe(before);

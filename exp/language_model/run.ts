@@ -70,7 +70,7 @@ async function trainInFolder(
     peakFlops: peakFlops(backend.gpu, backend.precision),
     folder: folder.folder(kind),
   }));
-  models.forEach((model) => model.folder.removeLeftovers());
+  [folder, ...models.map((model) => model.folder)].forEach((one) => one.removeLeftovers());
   if (options.fresh) {
     models.forEach(clearModel);
   }
