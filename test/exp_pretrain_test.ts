@@ -5,7 +5,9 @@ import {tmpdir} from 'node:os';
 import {basename, join} from 'node:path';
 import {parseOptions} from '../exp/pretrain/options';
 import {modelConfig} from '../exp/pretrain/model';
+import {createOptimizer} from '../exp/pretrain/optimizer';
 import {run} from '../exp/pretrain/run';
+import {smokeOptions} from '../exp/pretrain/smoke';
 import {countParameters} from '../models/language_model';
 import '../src/register';
 import {GptLoader, type GptLoaderConfig} from '../training/data/gpt_loader';
@@ -166,9 +168,19 @@ describe('options of pretrain', () => {
     ['--fp16 --bf16', '--fp16 and --bf16 must not both be given'],
     ['--lr-decay-style step', 'Allowed choices are constant, linear, cosine, inverse-square-root'],
     ['--lr-warmup-fraction 0.1 --lr-warmup-iters 2', 'must not both be given'],
+    [
+      '--lr-warmup-iters 13',
+      '--lr-warmup-iters must be at most the steps of the decay, 12, got 13',
+    ],
     ['--train-iters 0', 'It must be an integer of at least 1.'],
   ])('refuse %s', (option, message) => {
     expect(() => parse(option)).toThrow(message);
+  });
+
+  it('are tried with a warm-up of as many steps as are tried', () => {
+    const optimizer = createOptimizer(smokeOptions(parse('--smoke --lr-warmup-iters 12')));
+    expect(optimizer.learningRate).toBe(0.005);
+    optimizer.dispose();
   });
 
   it('have what has no default', () => {

@@ -244,6 +244,7 @@ function flag(name: string): string {
 function findConflict(options: Options): string | undefined {
   const {hiddenSize, numAttentionHeads, seqLength, maxPositionEmbeddings} = options;
   const {moeTopK, moeNumExperts, microBatchSize, globalBatchSize, minLr, lr} = options;
+  const {lrDecayIters = options.trainIters, lrWarmupIters} = options;
   if (hiddenSize % numAttentionHeads !== 0) {
     return `--num-attention-heads must divide --hidden-size, ${hiddenSize}, got ${numAttentionHeads}`;
   }
@@ -259,7 +260,10 @@ function findConflict(options: Options): string | undefined {
   if (minLr > lr) {
     return `--min-lr must be at most --lr, ${lr}, got ${minLr}`;
   }
-  if (options.lrWarmupFraction != null && options.lrWarmupIters > 0) {
+  if (lrWarmupIters > lrDecayIters) {
+    return `--lr-warmup-iters must be at most the steps of the decay, ${lrDecayIters}, got ${lrWarmupIters}`;
+  }
+  if (options.lrWarmupFraction != null && lrWarmupIters > 0) {
     return '--lr-warmup-fraction and --lr-warmup-iters must not both be given';
   }
   if (options.fp16 && options.bf16) {

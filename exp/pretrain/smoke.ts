@@ -25,5 +25,6 @@ const SMALL = {
 export function smokeOptions(options: Options): Options {
   const hiddenSize = HEAD_SIZE * options.numAttentionHeads;
   const save = join(options.save, 'smoke');
-  return {...options, ...SMALL, save, hiddenSize, ffnHiddenSize: hiddenSize};
+  const lrWarmupIters = Math.min(options.lrWarmupIters, SMALL.lrDecayIters);
+  return {...options, ...SMALL, lrWarmupIters, save, hiddenSize, ffnHiddenSize: hiddenSize};
 }
