@@ -248,6 +248,16 @@ describeEachBackend('checkpoints', () => {
       expect(readdirSync(path)).toEqual([]);
     });
 
+    it('take the place of one file of the same step', async () => {
+      const model = compiled();
+      await checkpoints().save(model, {step: 9, samples});
+      truncateSync(join(path, 'checkpoint-00000009.safetensors'), 1000);
+      await checkpoints(config, SHARDED).save(model, {step: 9, samples: 8});
+      expect(await checkpoints().restore(model)).toEqual({step: 9, samples: 8});
+      await checkpoints().save(model, {step: 9, samples: 7});
+      expect(await checkpoints().restore(model)).toEqual({step: 9, samples: 7});
+    });
+
     it('leave nothing where a weight is not finite', async () => {
       const model = compiled();
       model.getLayer('logits').setWeights([tf.fill([8, 13], NaN), tf.zeros([13])]);

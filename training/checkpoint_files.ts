@@ -130,11 +130,12 @@ export class CheckpointFiles {
    */
   open(step: number): CheckpointContents {
     const stem = stemOf(step);
-    if (this.storage.list().includes(stem)) {
+    const name = `${stem}${INDEX}`;
+    // Where there are both, the index came later: it is removed before one file is written.
+    if (!this.storage.list().includes(name)) {
       const file = this.readShard(stem);
       return {path: this.pathOf(stem), metadata: file.metadata, shards: () => [file.tensors]};
     }
-    const name = `${stem}${INDEX}`;
     const {checksums, metadata} = decodeIndex(this.read(name), this.pathOf(name));
     // All are looked through before one is used; the last of them need not be read again.
     let last: {name: string; tensors: Map<string, HostTensor>} | undefined;
