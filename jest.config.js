@@ -9,7 +9,7 @@ export default {
     '^.+\\.ts$': [
       'ts-jest',
       {
-        // Types are checked once, by tsc, before the tests (scripts/test.mjs).
+        // Types are checked once, by tsc (test/types_test.ts).
         diagnostics: false,
         tsconfig: {
           module: 'CommonJS',

@@ -18,7 +18,7 @@ export interface LearningRateSchedule {
   warmupSteps?: number;
   /**
    * The step at which `minLearningRate` is reached, the warm-up counted. Needed by 'linear' and
-   * 'cosine'; where it is given, the others end there as well.
+   * 'cosine'; where it is given, 'inverse-square-root' ends there as well. 'constant' does not end.
    */
   decaySteps?: number;
 }
