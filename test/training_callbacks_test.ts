@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {CheckpointCallback} from '../training/callbacks/checkpoint_callback';
 import {MetricsCallback} from '../training/callbacks/metrics_callback';
 import {Checkpoints} from '../training/checkpoint';
-import type {MetricsRecord} from '../training/metrics_log';
+import {MetricsLog, type MetricsRecord} from '../training/metrics_log';
 import {AdamWOptimizer} from '../training/optimizers/adamw';
 import {RunFolder} from '../training/run_folder';
 import {describeEachBackend} from './backends';
@@ -63,6 +63,23 @@ describeEachBackend('callbacks of a plain fit', () => {
       [true, undefined],
     ]);
     model.getWeights().forEach((weight, i) => expectClose(weight, before[i], {tolerance: 0}));
+  });
+
+  it('count steps and time on from an earlier fit', async () => {
+    const folder = new RunFolder(path);
+    const model = compiled(new AdamWOptimizer({learningRate: 0.1}));
+    const options = {epochs: 1, batchSize: 4, shuffle: false, verbose: 0} as const;
+    for (const firstStep of [0, 2]) {
+      const log = MetricsLog.open(folder, firstStep);
+      const {seconds: firstSeconds} = log;
+      const callbacks = [new MetricsCallback({sinks: [log], firstStep, firstSeconds})];
+      await model.fit(x(), y(), {...options, callbacks});
+    }
+    const records = MetricsLog.read(folder);
+    expect(records.map(({step}) => step)).toEqual([1, 2, 3, 4]);
+    const times = records.map(({seconds}) => seconds);
+    expect([...times].sort((a, b) => a - b)).toEqual(times);
+    expect(times[2]).toBeGreaterThan(times[1]);
   });
 
   it('save every few batches and at the end, from where training goes on', async () => {

@@ -10,6 +10,8 @@ export interface MetricsCallbackConfig {
   sinks: readonly MetricsSink[];
   /** Steps done before. Default 0. */
   firstStep?: number;
+  /** The seconds that they took, which a `MetricsLog` knows. Default 0. */
+  firstSeconds?: number;
 }
 
 /**
@@ -28,11 +30,12 @@ export interface MetricsCallbackConfig {
 export class MetricsCallback extends Callback {
   private meter?: StepMeter;
   private step: number;
-  private seconds = 0;
+  private seconds: number;
 
   constructor(private readonly config: MetricsCallbackConfig) {
     super();
     this.step = config.firstStep ?? 0;
+    this.seconds = config.firstSeconds ?? 0;
   }
 
   override async onTrainBegin() {
