@@ -72,6 +72,18 @@ describe('a folder of text', () => {
     );
   });
 
+  it('refuses text that is too long for JavaScript', async () => {
+    writeFileSync(join(folder, 'a.txt'), 'abc');
+    const decode = jest.spyOn(TextDecoder.prototype, 'decode').mockImplementation(() => {
+      throw Object.assign(new Error('Cannot create a string'), {code: 'ERR_STRING_TOO_LONG'});
+    });
+    const loaded = loadTextData(folder);
+    decode.mockRestore();
+    await expect(loaded).rejects.toThrow(
+      `a.txt' (.txt) must be UTF-8 text, got 3 bytes, too many for one text`,
+    );
+  });
+
   it('refuses text that is not UTF-8', async () => {
     writeFileSync(join(folder, 'latin1.txt'), Buffer.from('Größe', 'latin1'));
     await expect(loadTextData(folder)).rejects.toThrow(

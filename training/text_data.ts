@@ -2,6 +2,7 @@ import {readFileSync, statSync} from 'node:fs';
 import {extname, relative} from 'node:path';
 import type {TextDocument} from './documents';
 import {listFiles} from './list_files';
+import {decodeUtf8} from './utf8';
 
 /** The data sets that come with packages, by the name that `--data` takes. */
 export const PACKAGED_DATA = {'moby-dick': loadMobyDick, sotu: loadSotu};
@@ -67,16 +68,12 @@ function readText(file: string): string {
   }
   const nul = bytes.indexOf(0);
   if (nul >= 0) {
-    throw notText(file, `a NUL byte at offset ${nul}`);
+    throw new Error(notText(file, `a NUL byte at offset ${nul}`));
   }
-  try {
-    return new TextDecoder('utf-8', {fatal: true}).decode(bytes);
-  } catch {
-    throw notText(file, 'bytes that are not UTF-8');
-  }
+  return decodeUtf8(bytes, (found) => notText(file, found));
 }
 
-function notText(file: string, found: string): Error {
+function notText(file: string, found: string): string {
   const kind = extname(file) ? ` (${extname(file)})` : '';
-  return new Error(`data: file '${file}'${kind} must be UTF-8 text, got ${found}`);
+  return `data: file '${file}'${kind} must be UTF-8 text, got ${found}`;
 }

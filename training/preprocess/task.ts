@@ -2,6 +2,7 @@ import {readFileSync} from 'node:fs';
 import {assert} from '../../src/asserts';
 import type {DocumentBlock} from '../data/indexed_dataset_writer';
 import {loadTokenizer, type TokenizerFiles} from '../tokenizer_files';
+import {decodeUtf8} from '../utf8';
 import {DocumentEncoder, type EncodingOptions} from './document_encoder';
 
 // A task is a part of the input that one worker encodes by itself. What it needs to say and to hear can
@@ -83,14 +84,6 @@ function parseLine(text: string, where: string): Line {
   };
 }
 
-const UTF8 = new TextDecoder('utf-8', {fatal: true});
-
 function decode(name: string, bytes: Uint8Array): string {
-  try {
-    return UTF8.decode(bytes);
-  } catch (error) {
-    throw new Error(`preprocess: '${name}' must be UTF-8 text, got bytes that are none`, {
-      cause: error,
-    });
-  }
+  return decodeUtf8(bytes, (found) => `preprocess: '${name}' must be UTF-8 text, got ${found}`);
 }
