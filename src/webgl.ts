@@ -5,6 +5,7 @@ import {engine, env, setBackend} from '@tensorflow/tfjs-core';
 import {assert} from './asserts';
 import {assertCapable} from './kernels/webgl/context';
 import {guardBackend} from './kernels/webgl/guard_backend';
+import {removeBackend} from './remove_backend';
 
 /** What was set up. */
 export interface WebGLSetup {
@@ -48,12 +49,13 @@ export async function setupWebGL(): Promise<WebGLSetup> {
   engine().removeBackend(BACKEND);
   engine().registerBackend(BACKEND, guarded(factory), PRIORITY);
   assert(await setBackend(BACKEND), () => `${OP}: the backend must start, got a failure`);
-  const {gl} = (engine().backend as MathBackendWebGL).gpgpu;
+  const backend = engine().backend as MathBackendWebGL;
+  const {gl} = backend.gpgpu;
   const info = gl.getExtension('WEBGL_debug_renderer_info');
   return {
     renderer: gl.getParameter(info?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER) as string,
     maxTextureSize: env().getNumber('WEBGL_MAX_TEXTURE_SIZE'),
-    dispose: () => engine().removeBackend(BACKEND),
+    dispose: () => removeBackend(BACKEND, backend),
   };
 }
 

@@ -1,3 +1,4 @@
+import type {WebGPUBackend} from '@tensorflow/tfjs-backend-webgpu';
 import {engine, env, setBackend} from '@tensorflow/tfjs-core';
 import {assert, assertBoolean, assertOneOf} from './asserts';
 import {replaceKernels} from './kernel';
@@ -6,6 +7,7 @@ import {deviceState, isSoftware} from './kernels/webgpu/device_state';
 import {fastMatMulConfigs} from './kernels/webgpu/fast_mat_mul';
 import {guardBackend} from './kernels/webgpu/guard_backend';
 import './kernels/webgpu/register_all_kernels';
+import {removeBackend} from './remove_backend';
 
 // `tfjs-megablocks/webgpu`: registers the kernels of this backend, and sets it up with all that the
 // adapter has.
@@ -15,7 +17,7 @@ export type {Precision};
 /** How to set WebGPU up. */
 export interface WebGPUOptions {
   /** Which adapter to ask for where there are several. Default 'high-performance'. */
-  powerPreference?: 'high-performance' | 'low-power';
+  powerPreference?: (typeof POWER_PREFERENCES)[number];
   /**
    * How products multiply that do not say: 'float32', the default, or 'float16', on matrix units with
    * float32 sums.
@@ -51,6 +53,9 @@ export interface WebGPUSetup {
 }
 
 const BACKEND = 'webgpu';
+
+/** What `powerPreference` can be. */
+const POWER_PREFERENCES = ['high-performance', 'low-power'] as const;
 
 /** What `precision` can be; the first is the default. */
 export const PRECISIONS = ['float32', 'float16'] as const;
@@ -107,8 +112,10 @@ export async function setupWebGPU(options: WebGPUOptions = {}): Promise<WebGPUSe
     allowSoftware = false,
     requiredFeatures = [],
   } = options;
+  assertOneOf('setupWebGPU', 'powerPreference', powerPreference, POWER_PREFERENCES);
   assertOneOf('setupWebGPU', 'precision', precision, PRECISIONS);
   assertBoolean('setupWebGPU', 'boundsChecks', boundsChecks);
+  assertBoolean('setupWebGPU', 'allowSoftware', allowSoftware);
   const releaseGpu = await provideGpu(boundsChecks);
   try {
     const adapter = await requestAdapter(powerPreference, allowSoftware);
@@ -122,7 +129,7 @@ export async function setupWebGPU(options: WebGPUOptions = {}): Promise<WebGPUSe
     const device = await requestDevice(adapter, requiredFeatures);
     // Before anything asks for it by the device alone: not every device knows its adapter.
     const state = deviceState(device, adapter.info);
-    await useDevice(device, adapter);
+    const backend = await useDevice(device, adapter);
     if (!boundsChecks) {
       replaceKernels(fastMatMulConfigs);
     }
@@ -134,7 +141,7 @@ export async function setupWebGPU(options: WebGPUOptions = {}): Promise<WebGPUSe
       features: [...device.features].sort(),
       precision: state.precision,
       dispose: () => {
-        engine().removeBackend(BACKEND);
+        removeBackend(BACKEND, backend);
         device.destroy();
         releaseGpu();
       },
@@ -226,7 +233,7 @@ async function requestDevice(
 }
 
 /** Registers tfjs' backend on the device, in the place of the one it would make by itself. */
-async function useDevice(device: GPUDevice, adapter: GPUAdapter) {
+async function useDevice(device: GPUDevice, adapter: GPUAdapter): Promise<WebGPUBackend> {
   const {WebGPUBackend} = await importOrThrow<typeof import('@tensorflow/tfjs-backend-webgpu')>(
     '@tensorflow/tfjs-backend-webgpu',
     () => import('@tensorflow/tfjs-backend-webgpu'),
@@ -240,4 +247,5 @@ async function useDevice(device: GPUDevice, adapter: GPUAdapter) {
   // Small tensors stay on the GPU: a result on the CPU would be waited for.
   env().set('WEBGPU_CPU_FORWARD', false);
   assert(await setBackend(BACKEND), () => 'setupWebGPU: the backend must start, got a failure');
+  return backend;
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import {useFastMatMul} from '../src/index';
-import {describeEachBackend} from './backends';
+import './backends';
 import {expectClose} from './close';
 import {random} from './random';
 
@@ -143,56 +143,3 @@ test('a variable keeps its value when the tensor that it came from changes hands
 test('a backend without a faster product is left as it is', async () => {
   expect(await on('cpu', useFastMatMul)).toBe(false);
 });
-
-/** What the fast products do not take, with the result, and what tfjs says on wasm, which has none. */
-const LEFT: Record<string, {run: () => tf.Tensor; wanted: number[]; refused?: string}> = {
-  'products of integers': {
-    run: () =>
-      tf.matMul(tf.tensor2d([1, 2], [1, 2], 'int32'), tf.tensor2d([3, 4], [2, 1], 'int32')),
-    wanted: [11],
-    refused: 'non-float32',
-  },
-  'a bias for every element': {
-    run: () => fusedOfOnes({bias: tf.tensor2d([1, 2, 3, 4], [2, 2])}),
-    wanted: [2, 3, 4, 5],
-    refused: 'only supports rank-1 bias',
-  },
-  'a bias for every row': {
-    run: () => fusedOfOnes({bias: tf.tensor2d([1, 3], [2, 1])}),
-    wanted: [2, 2, 4, 4],
-    refused: 'only supports rank-1 bias',
-  },
-  'slopes for every element': {
-    run: () =>
-      fusedOfOnes({
-        bias: tf.scalar(-2),
-        activation: 'prelu',
-        preluActivationWeights: tf.tensor2d([1, 2, 3, 4], [2, 2]),
-      }),
-    wanted: [-1, -2, -3, -4],
-  },
-};
-
-function fusedOfOnes(epilogue: Omit<Parameters<typeof tf.fused.matMul>[0], 'a' | 'b'>): tf.Tensor {
-  return tf.fused.matMul({a: tf.ones([2, 1]), b: tf.ones([1, 2]), ...epilogue});
-}
-
-describeEachBackend(
-  "useFastMatMul leaves to tfjs' own",
-  (backendName) => {
-    beforeAll(() => {
-      useFastMatMul();
-    });
-
-    test.each(Object.entries(LEFT))('%s', (_, {run, wanted, refused}) => {
-      tf.tidy(() => {
-        if (backendName === 'wasm' && refused != null) {
-          expect(run).toThrow(refused);
-        } else {
-          expectClose(run(), wanted);
-        }
-      });
-    });
-  },
-  ['wasm', 'webgpu', 'webgl'],
-);

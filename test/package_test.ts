@@ -356,6 +356,7 @@ describeWithWebGPU(`webgpu${hasWebGPU ? '' : ` (${MEGABLOCKS_WEBGPU})`}`, () => 
       ${esmImports}${says}
       console.log(await setupSays({precision: 'float8'}));
       console.log(await setupSays({boundsChecks: 1}));
+      console.log(await setupSays({powerPreference: 'high'}));
       console.log(await setupSays());
       console.log(await setupSays({allowSoftware: true, requiredFeatures: ['warp-drive']}));
       globalThis.gc();
@@ -367,6 +368,7 @@ describeWithWebGPU(`webgpu${hasWebGPU ? '' : ` (${MEGABLOCKS_WEBGPU})`}`, () => 
     expect(lines).toEqual([
       "setupWebGPU: precision must be one of 'float32', 'float16', got 'float8'",
       'setupWebGPU: boundsChecks must be true or false, got 1',
+      "setupWebGPU: powerPreference must be one of 'high-performance', 'low-power', got 'high'",
       expect.stringMatching(
         /^setupWebGPU: the adapter must be a GPU, got software, .*SwiftShader.*; allowSoftware accepts it$/,
       ),
@@ -421,6 +423,21 @@ describeWithWebGPU(`webgpu${hasWebGPU ? '' : ` (${MEGABLOCKS_WEBGPU})`}`, () => 
     const {status, stdout} = runProgram('lost.mjs', program);
     expect(status).toBe(0);
     expect(stdout.trim().split('\n')).toEqual([lost, lost, lost, '2,3']);
+  });
+
+  test('what was set up before can be disposed of, at any time and again', () => {
+    const program = `
+      ${esmImports}
+      const sum = async () => console.log(tf.getBackend(), (await tf.add([1, 2], 1).data()).join());
+      const first = await setupWebGPU({allowSoftware: true});
+      await sum();
+      const second = await setupWebGPU({allowSoftware: true});
+      first.dispose();
+      await sum();
+      second.dispose();
+      first.dispose();
+      second.dispose();`;
+    expectPrints('disposed.mjs', program, 'webgpu 2,3\nwebgpu 2,3');
   });
 
   test('a tensor that no buffer holds is refused', () => {

@@ -17,6 +17,7 @@ export const PAGE_TESTS: readonly PageTests[] = [
   {file: '../transformer_ops_test', backends: WEBGL},
   {file: '../sparse_products_test', backends: WEBGL},
   {file: '../adamw_test', backends: WEBGL},
+  {file: '../left_to_tfjs_test', backends: WEBGL},
   // Last, since it loses the context.
   {file: './webgl', backends: WEBGL},
 ];

@@ -320,7 +320,7 @@ describeEachBackend(
 
     // Last, since the backend is another one after it.
     test('a context that is lost, until the backend is set up again', async () => {
-      await setupWebGL();
+      const first = await setupWebGL();
       const x = tf.tensor1d([3, 1, 2], 'int32');
       const lose = gl().getExtension('WEBGL_lose_context')!;
       expectClose(sort(x)[0], [1, 2, 3]);
@@ -335,6 +335,9 @@ describeEachBackend(
       const [sorted] = sort(tf.tensor1d([3, 1, 2], 'int32'));
       expect([...(await sorted.data())]).toEqual([1, 2, 3]);
       expect([...(await tf.matMul(tf.ones([30, 30]), tf.ones([30, 30])).data())][0]).toBe(30);
+      // What was set up before is gone; to dispose of it leaves alone what came after.
+      first.dispose();
+      expect(tf.getBackend()).toBe('webgl');
     });
   },
   ['webgl'],
