@@ -61,8 +61,10 @@ function derivative(name: i32, x: v128): v128 {
   if (name == GELU_NEW) {
     // 0.5 (1 + t) + 0.5 x (1 - t^2) sqrt(2 / pi) (1 + 3 c x^2)
     const t = tanh4(geluArgument(x));
+    // Where it is larger, 1 - t^2 is zero.
+    const square = f32x4.min(f32x4.mul(x, x), f32x4.splat(1e12));
     const inner = f32x4.mul(f32x4.splat(SQRT_2_OVER_PI),
-      f32x4.add(one, f32x4.mul(f32x4.splat(3 * CUBIC), f32x4.mul(x, x))));
+      f32x4.add(one, f32x4.mul(f32x4.splat(3 * CUBIC), square)));
     const slope = f32x4.mul(f32x4.mul(x, f32x4.sub(one, f32x4.mul(t, t))), inner);
     return f32x4.mul(half, f32x4.add(f32x4.add(one, t), slope));
   }

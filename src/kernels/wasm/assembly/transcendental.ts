@@ -11,11 +11,12 @@ const LN2_HIGH: f32 = 0.693359375;
 @inline
 const LN2_LOW: f32 = -2.12194440e-4;
 
-/** exp(x), x clamped to where the result is a normal float32. */
+/** exp(x); zero below what float32 has of normal numbers, and infinity from 2^127.5 on. */
 // @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
-  x = f32x4.min(f32x4.max(x, f32x4.splat(-87.3)), f32x4.splat(88.7));
+  // Where n is -127 and 128, of which powerOfTwo makes zero and infinity.
+  x = f32x4.min(f32x4.max(x, f32x4.splat(-88)), f32x4.splat(89));
   const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(LOG2_E)));
   const r = f32x4.sub(
     f32x4.sub(x, f32x4.mul(n, f32x4.splat(LN2_HIGH))), f32x4.mul(n, f32x4.splat(LN2_LOW)));
@@ -27,10 +28,7 @@ export function exp4(x: v128): v128 {
   p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
   p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
   p = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(p, r), r), r), f32x4.splat(1));
-  // 2^n in two factors, so that n = 128 does not overflow the exponent.
-  const whole = i32x4.trunc_sat_f32x4_s(n);
-  const half = i32x4.shr_s(whole, 1);
-  return f32x4.mul(f32x4.mul(p, powerOfTwo(half)), powerOfTwo(i32x4.sub(whole, half)));
+  return f32x4.mul(p, powerOfTwo(i32x4.trunc_sat_f32x4_s(n)));
 }
 
 // @ts-ignore: decorator
