@@ -45,6 +45,13 @@ describe('safetensors', () => {
     expect(read(notJson)).toThrow('got a header that is not JSON');
     const text = (from: string, to: string) =>
       Buffer.from(bytes().toString('latin1').replace(from, to), 'latin1');
+    expect(read(text('"shape":[2,3]', '"shbpe":[2,3]'))).toThrow(
+      'file: a/kernel must have a shape and data_offsets in the header, got {"dtype":"F32","shbpe"',
+    );
+    expect(read(text('[0,24]', '[-1,2]'))).toThrow('file: a/kernel must have a shape and');
+    expect(read(Buffer.from([4, 0, 0, 0, 0, 0, 0, 0, ...Buffer.from('null')]))).toThrow(
+      'file: must be a safetensors file, got a header that is not JSON',
+    );
     expect(read(text('"F32"', '"F16"'))).toThrow('dtype of a/kernel must be F32 or I32, got F16');
     expect(read(text('[2,3]', '[2,4]'))).toThrow('a/kernel must have the bytes of shape [2,4]');
   });

@@ -55,7 +55,9 @@ export function decodeSafetensors(bytes: Uint8Array, name: string): SafetensorsF
   const {[METADATA]: metadata = {}, ...entries} = header;
   const tensors = new Map<string, HostTensor>();
   let end = begin;
-  for (const [key, {dtype, shape, data_offsets: offsets}] of Object.entries(entries)) {
+  for (const [key, entry] of Object.entries(entries)) {
+    assertEntry(name, key, entry);
+    const {dtype, shape, data_offsets: offsets} = entry;
     const ArrayType = ARRAYS[dtype as keyof typeof ARRAYS];
     const size = shape.reduce((product, length) => product * length, 1);
     if (ArrayType == null) {
@@ -90,9 +92,30 @@ function readHeader(
       `${name}: must be a safetensors file, got ${bytes.length} bytes without a header`,
     );
   }
-  try {
-    return {header: JSON.parse(new TextDecoder().decode(bytes.subarray(8, begin))), begin};
-  } catch {
+  const header = parseObject(new TextDecoder().decode(bytes.subarray(8, begin)));
+  if (header == null) {
     throw new Error(`${name}: must be a safetensors file, got a header that is not JSON`);
+  }
+  return {header: header as Record<string, HeaderEntry>, begin};
+}
+
+/** Undefined where a text is not an object in JSON. */
+function parseObject(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value != null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function assertEntry(name: string, key: string, entry: Partial<HeaderEntry> | null) {
+  const counts = [entry?.shape, entry?.data_offsets];
+  const isCounts = (values: unknown) =>
+    Array.isArray(values) && values.every((value) => Number.isSafeInteger(value) && value >= 0);
+  if (!counts.every(isCounts)) {
+    throw new Error(
+      `${name}: ${key} must have a shape and data_offsets in the header, got ${JSON.stringify(entry)}`,
+    );
   }
 }
