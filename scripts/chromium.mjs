@@ -1,6 +1,6 @@
 // Chromium comes inside an npm package: a real browser for the tests that nobody has to install.
 import {spawnSync} from 'node:child_process';
-import {existsSync, mkdirSync, readFileSync} from 'node:fs';
+import {existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -43,16 +43,31 @@ function unpackLibraries() {
   const folder = join(tmpdir(), 'chromium-libraries');
   const libraries = join(folder, 'lib');
   if (!existsSync(libraries)) {
-    const build = dirname(fileURLToPath(import.meta.resolve('@sparticuz/chromium')));
-    const packed = readFileSync(join(build, '../../bin/al2023.tar.br'));
     mkdirSync(folder, {recursive: true});
-    const {status, stderr} = spawnSync('tar', ['-x', '-C', folder], {
-      input: brotliDecompressSync(packed),
-      encoding: 'utf8',
-    });
-    if (status !== 0) {
-      throw new Error(`the libraries of Chromium were not unpacked: ${stderr}`);
+    // Beside their place, then renamed: this may be killed, or another process do the same.
+    const temporary = mkdtempSync(join(folder, 'unpacked-'));
+    try {
+      unpack('al2023.tar.br', temporary);
+      renameSync(join(temporary, 'lib'), libraries);
+    } catch (error) {
+      if (!existsSync(libraries)) {
+        throw error;
+      }
+    } finally {
+      rmSync(temporary, {recursive: true, force: true});
     }
   }
   return libraries;
+}
+
+/** Unpacks an archive of the package. */
+function unpack(archive, folder) {
+  const build = dirname(fileURLToPath(import.meta.resolve('@sparticuz/chromium')));
+  const {status, stderr} = spawnSync('tar', ['-x', '-C', folder], {
+    input: brotliDecompressSync(readFileSync(join(build, '../../bin', archive))),
+    encoding: 'utf8',
+  });
+  if (status !== 0) {
+    throw new Error(`the libraries of Chromium were not unpacked: ${stderr}`);
+  }
 }
