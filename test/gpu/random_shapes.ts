@@ -718,6 +718,8 @@ family('layerNorm', (choose) => layerNormCase(choose.size(500), 1 + choose.size(
 const softmaxCase = (rows: number, size: number): RandomCase => ({
   sizes: {rows, size},
   tolerance: 2e-5,
+  // One column has no gradient: what is left of it is rounding.
+  scale: 0.01,
   run: () => valueAndGradients(softmax, {logits: tf.mul(5, numbers([rows, size], 1))}),
 });
 
