@@ -4,9 +4,9 @@
 // that check every access and all arithmetic are built beside them, and loaded where it is set.
 import {cpus} from 'node:os';
 import {
-  copyFileSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -43,7 +43,6 @@ export function buildNative({always = false, cmakeArguments = []} = {}) {
     throw new Error('CMake must be installed, 3.18 or newer');
   }
   console.log('Building the TensorFlow ops ...');
-  const build = join(dirname(ADDON), 'cmake');
   const define = (name, value) => `-D${name}=${value}`;
   const definitions = [
     define('CMAKE_CXX_COMPILER', compiler()),
@@ -53,16 +52,19 @@ export function buildNative({always = false, cmakeArguments = []} = {}) {
     define('NODE_INCLUDE_DIR', nodeIncludeDir(root)),
     define('MEGABLOCKS_SANITIZE', process.env.MEGABLOCKS_SANITIZE ? 'ON' : 'OFF'),
   ];
-  // CMake remembers the compiler and the libraries of a build that may be out of date.
-  rmSync(build, {recursive: true, force: true});
-  mkdirSync(build, {recursive: true});
-  const configure = ['-S', native, '-B', build, ...definitions, ...cmakeArguments];
-  console.log(/MegaBlocks: (.*)/.exec(run('cmake', configure, root))[1]);
-  run('cmake', ['--build', build, '--parallel', String(cpus().length)], root);
-  // Beside and renamed: a process may have the old one open.
-  const temporary = `${ADDON}.${process.pid}.tmp`;
-  copyFileSync(join(build, 'megablocks.node'), temporary);
-  renameSync(temporary, ADDON);
+  mkdirSync(dirname(ADDON), {recursive: true});
+  // Its own, as another build may run; and a new one, as CMake remembers a compiler and libraries that may be out
+  // of date.
+  const build = mkdtempSync(join(dirname(ADDON), 'cmake-'));
+  try {
+    const configure = ['-S', native, '-B', build, ...definitions, ...cmakeArguments];
+    console.log(/MegaBlocks: (.*)/.exec(run('cmake', configure, root))[1]);
+    run('cmake', ['--build', build, '--parallel', String(cpus().length)], root);
+    // A process may have the old one open.
+    renameSync(join(build, 'megablocks.node'), ADDON);
+  } finally {
+    rmSync(build, {recursive: true, force: true});
+  }
 }
 
 /** The folder of libtensorflow. */

@@ -1,9 +1,11 @@
-import {spawnSync} from 'node:child_process';
+import {execFile, spawnSync} from 'node:child_process';
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -13,6 +15,7 @@ import {
 } from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
+import {promisify} from 'node:util';
 
 // What sets up, builds and loads the TensorFlow ops, in a checkout of its own with a tfjs-node that is none:
 // what is there is left alone, and what is missing is said. Nothing else is in the PATH.
@@ -168,6 +171,42 @@ describe('npm run build:native', () => {
     });
     expect(JSON.parse(readFileSync(path(ADDON), 'utf8'))).toEqual(OPS);
   });
+});
+
+/** In the place of CMake: what it configured must be there when two of it build. */
+const CMAKE = `#!${process.execPath}
+const {readdirSync, readFileSync, writeFileSync} = require('node:fs');
+const builder = String(process.ppid);
+const [command, ...options] = process.argv.slice(2);
+if (command === '-S') {
+  writeFileSync(options[2] + '/configured', builder);
+  console.log('-- MegaBlocks: as configured');
+} else if (command === '--build') {
+  writeFileSync('building-' + builder, '');
+  while (readdirSync('.').filter((name) => name.startsWith('building-')).length < 2);
+  if (readFileSync(options[0] + '/configured', 'utf8') !== builder) {
+    throw new Error('this is the build of another');
+  }
+  writeFileSync(options[0] + '/megablocks.node', '{}');
+}`;
+
+test('builds of the ops may run at once, and leave nothing but them', async () => {
+  installTfjsNode();
+  write('bin/cmake', CMAKE);
+  chmodSync(path('bin/cmake'), 0o755);
+  write('node_modules/node-api-headers/index.js', 'exports.include_dir = __dirname;');
+  write('node_modules/node-api-headers/node_api.h', '');
+  const build = () =>
+    promisify(execFile)(process.execPath, ['scripts/build_native.mjs'], {
+      ...{cwd: root, timeout: 60_000},
+      env: {PATH: path('bin'), CXX: process.execPath},
+    });
+  const stdout = 'Building the TensorFlow ops ...\nas configured\n';
+  expect(await Promise.all([build(), build()])).toEqual([
+    {stdout, stderr: ''},
+    {stdout, stderr: ''},
+  ]);
+  expect(readdirSync(path('native/build'))).toEqual(['megablocks.node']);
 });
 
 describe('loading the ops', () => {
