@@ -18,6 +18,8 @@ __global__ void zero_rest_kernel(
 /// The precision to multiply in by wgmma, given the memory; kMegaBlocksFloat32 where it does not.
 int hopper_precision(
     int precision, int64_t rows, int64_t k, int64_t n, int num_experts, bool transpose_a, bool transpose_b) {
+  // The TMA counts rows in int32.
+  if (rows > INT32_MAX / 2) return kMegaBlocksFloat32;
   const bool has_bfloat16 = hopper_supports(k, n);
   if (transpose_a && precision == kMegaBlocksBfloat16) {
     // TF32 takes a pass over an operand too.
@@ -58,7 +60,6 @@ cudaError_t megablocks_grouped_mat_mul(
   const int hopper = hopper_precision(precision, rows, k, n, num_experts, transpose_a, transpose_b);
   if (hopper != kMegaBlocksFloat32 && aligned && is_aligned(out, n) &&
       workspace_size >= hopper_workspace(hopper, rows, k, n, num_experts, transpose_a, transpose_b)) {
-    if (rows > INT32_MAX / 2) return cudaErrorInvalidValue;
     if (rows == 0 || num_experts == 0) {
       const int64_t size = (transpose_a ? num_experts * k : rows) * n;
       return size > 0 ? cudaMemsetAsync(out, 0, size * sizeof(float), stream) : cudaSuccess;
