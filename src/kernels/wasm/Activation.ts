@@ -8,13 +8,13 @@ import {
   type ActivationInputs,
 } from '../../kernel_names';
 import {assembly} from './assembly_module';
-import {address} from './wasm_util';
+import {address, makeOutput} from './wasm_util';
 
 export const activationConfig = kernelConfig<ActivationInputs, ActivationAttrs, BackendWasm>(
   Activation,
   'wasm',
   ({inputs: {x}, attrs, backend}) => {
-    const out = backend.makeOutput(x.shape, 'float32');
+    const out = makeOutput(backend, x.shape, 'float32');
     assembly(backend).activation(
       ACTIVATION_NAMES.indexOf(attrs.activation),
       util.sizeFromShape(x.shape),

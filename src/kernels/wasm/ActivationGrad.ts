@@ -8,14 +8,14 @@ import {
   type ActivationGradInputs,
 } from '../../kernel_names';
 import {assembly} from './assembly_module';
-import {address} from './wasm_util';
+import {address, makeOutput} from './wasm_util';
 
 export const activationGradConfig = kernelConfig<
   ActivationGradInputs,
   ActivationGradAttrs,
   BackendWasm
 >(ActivationGrad, 'wasm', ({inputs: {x, dy}, attrs, backend}) => {
-  const dx = backend.makeOutput(x.shape, 'float32');
+  const dx = makeOutput(backend, x.shape, 'float32');
   assembly(backend).activationGrad(
     ACTIVATION_NAMES.indexOf(attrs.activation),
     util.sizeFromShape(x.shape),

@@ -4,7 +4,7 @@ import {kernelConfig} from '../../kernel';
 import {AdamW, type AdamWAttrs, type AdamWInputs} from '../../kernel_names';
 import {adamWFactors} from '../shared/AdamW_impl';
 import {assembly} from './assembly_module';
-import {address, floats} from './wasm_util';
+import {address, floats, makeOutput} from './wasm_util';
 
 export const adamWConfig = kernelConfig<AdamWInputs, AdamWAttrs, BackendWasm>(
   AdamW,
@@ -13,7 +13,7 @@ export const adamWConfig = kernelConfig<AdamWInputs, AdamWAttrs, BackendWasm>(
     const {value, gradient, firstMoment, secondMoment, gradientScale} = inputs;
     const {stepSize, decay, secondMomentScale} = adamWFactors(attrs);
     const outputs = [value, firstMoment, secondMoment].map(({shape}) =>
-      backend.makeOutput(shape, 'float32'),
+      makeOutput(backend, shape, 'float32'),
     );
     const scale = gradientScale == null ? 1 : floats(backend, gradientScale)[0];
     if (!Number.isFinite(scale)) {

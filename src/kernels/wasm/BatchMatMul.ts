@@ -4,6 +4,7 @@ import {replacementConfig} from '../../kernel';
 import {batchMatMulProblems} from '../shared/batch_mat_mul';
 import {isFastMatMul} from '../shared/fast_mat_mul';
 import {withMatMul} from './mat_mul';
+import {makeOutput} from './wasm_util';
 
 /** tf.matMul on the SIMD product; takes the place of tfjs' own where `useFastMatMul` was called. */
 export const batchMatMulConfig = replacementConfig<
@@ -16,7 +17,7 @@ export const batchMatMulConfig = replacementConfig<
   isFastMatMul,
   ({inputs: {a, b}, attrs: {transposeA, transposeB}, backend}) => {
     const {shape, problems} = batchMatMulProblems(a.shape, b.shape, transposeA, transposeB, false);
-    const out = backend.makeOutput(shape, 'float32');
+    const out = makeOutput(backend, shape, 'float32');
     withMatMul(backend, a, b, out, (matMul) => problems.forEach(matMul));
     return out;
   },

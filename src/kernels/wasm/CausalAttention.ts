@@ -7,7 +7,7 @@ import {
 } from '../../kernel_names';
 import {attentionShape, causalAttention} from '../shared/CausalAttention_impl';
 import {withAttentionBlocks} from './causal_attention_blocks';
-import {address} from './wasm_util';
+import {address, makeOutput} from './wasm_util';
 
 export const causalAttentionConfig = kernelConfig<
   CausalAttentionInputs,
@@ -15,7 +15,7 @@ export const causalAttentionConfig = kernelConfig<
   BackendWasm
 >(CausalAttention, 'wasm', ({inputs: {qkv}, attrs, backend}) => {
   const shape = attentionShape(qkv.shape, attrs);
-  const y = backend.makeOutput([shape.batch, shape.length, shape.hiddenSize], 'float32');
+  const y = makeOutput(backend, [shape.batch, shape.length, shape.hiddenSize], 'float32');
   const operands = {qkv: address(backend, qkv), y: address(backend, y)};
   withAttentionBlocks(backend, shape, operands, (blocks) => causalAttention(shape, blocks));
   return y;

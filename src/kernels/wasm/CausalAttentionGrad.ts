@@ -7,7 +7,7 @@ import {
 } from '../../kernel_names';
 import {attentionShape, causalAttentionGrad} from '../shared/CausalAttention_impl';
 import {withAttentionBlocks} from './causal_attention_blocks';
-import {address, floats} from './wasm_util';
+import {address, floats, makeOutput} from './wasm_util';
 
 export const causalAttentionGradConfig = kernelConfig<
   CausalAttentionGradInputs,
@@ -15,7 +15,7 @@ export const causalAttentionGradConfig = kernelConfig<
   BackendWasm
 >(CausalAttentionGrad, 'wasm', ({inputs: {qkv, dy}, attrs, backend}) => {
   const shape = attentionShape(qkv.shape, attrs);
-  const dqkv = backend.makeOutput(qkv.shape, 'float32');
+  const dqkv = makeOutput(backend, qkv.shape, 'float32');
   floats(backend, dqkv).fill(0);
   const operands = {
     qkv: address(backend, qkv),

@@ -2,7 +2,7 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import {kernelConfig} from '../../kernel';
 import {Embedding, type EmbeddingInputs} from '../../kernel_names';
 import {assembly} from './assembly_module';
-import {address} from './wasm_util';
+import {address, makeOutput} from './wasm_util';
 
 export const embeddingConfig = kernelConfig<EmbeddingInputs, object, BackendWasm>(
   Embedding,
@@ -10,7 +10,7 @@ export const embeddingConfig = kernelConfig<EmbeddingInputs, object, BackendWasm
   ({inputs: {table, indices}, backend}) => {
     const [vocabSize, hiddenSize] = table.shape;
     const numRows = indices.shape[0];
-    const out = backend.makeOutput([numRows, hiddenSize], 'float32');
+    const out = makeOutput(backend, [numRows, hiddenSize], 'float32');
     assembly(backend).pullRows(
       numRows,
       1,

@@ -2,7 +2,7 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import {kernelConfig} from '../../kernel';
 import {EmbeddingGrad, type EmbeddingGradAttrs, type EmbeddingGradInputs} from '../../kernel_names';
 import {assembly} from './assembly_module';
-import {address, floats} from './wasm_util';
+import {address, floats, makeOutput} from './wasm_util';
 
 export const embeddingGradConfig = kernelConfig<
   EmbeddingGradInputs,
@@ -10,7 +10,7 @@ export const embeddingGradConfig = kernelConfig<
   BackendWasm
 >(EmbeddingGrad, 'wasm', ({inputs: {dy, indices}, attrs: {vocabSize}, backend}) => {
   const [numRows, hiddenSize] = dy.shape;
-  const out = backend.makeOutput([vocabSize, hiddenSize], 'float32');
+  const out = makeOutput(backend, [vocabSize, hiddenSize], 'float32');
   floats(backend, out).fill(0);
   assembly(backend).pushAddRows(
     numRows,

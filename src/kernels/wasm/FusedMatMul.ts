@@ -12,7 +12,7 @@ import {replacementConfig} from '../../kernel';
 import {batchMatMulProblems} from '../shared/batch_mat_mul';
 import {isFastMatMul, isOneRow} from '../shared/fast_mat_mul';
 import {withMatMul} from './mat_mul';
-import {floats} from './wasm_util';
+import {floats, makeOutput} from './wasm_util';
 
 /** tf.fused.matMul, which dense layers use; the bias is what the product accumulates onto. */
 export const fusedMatMulConfig = replacementConfig<
@@ -32,7 +32,7 @@ export const fusedMatMulConfig = replacementConfig<
       transposeB,
       bias != null,
     );
-    const out = backend.makeOutput(shape, 'float32');
+    const out = makeOutput(backend, shape, 'float32');
     if (bias != null) {
       fillRows(floats(backend, out), floats(backend, bias));
     }

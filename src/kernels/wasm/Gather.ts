@@ -5,7 +5,7 @@ import {Gather, type GatherAttrs, type GatherInputs, WeightedGather} from '../..
 import {forEachGap, routedShape} from '../shared/permutation';
 import {assembly} from './assembly_module';
 import {withRoutedRows} from './routed_rows';
-import {address, floats} from './wasm_util';
+import {address, floats, makeOutput} from './wasm_util';
 
 // Token by token: x is read in order and each expert's rows are written in order. Row by row, x
 // would be read at random, at half the speed.
@@ -20,7 +20,7 @@ function gatherKernel({
 }): TensorInfo {
   const {x, bins} = inputs;
   const hiddenSize = x.shape[x.shape.length - 1];
-  const out = backend.makeOutput(routedShape(attrs, bins.shape[0], hiddenSize), 'float32');
+  const out = makeOutput(backend, routedShape(attrs, bins.shape[0], hiddenSize), 'float32');
   withRoutedRows(backend, inputs, attrs, ({permutation, rows, index, ...routed}) => {
     const outValues = floats(backend, out);
     forEachGap(permutation, rows, (begin, end) =>

@@ -3,14 +3,15 @@ import {kernelConfig} from '../../kernel';
 import {GroupedMatMul, type GroupedMatMulAttrs, type GroupedMatMulInputs} from '../../kernel_names';
 import {groupedMatMul, groupedMatMulShape} from '../shared/GroupedMatMul_impl';
 import {withMatMul} from './mat_mul';
-import {ints} from './wasm_util';
+import {ints, makeOutput} from './wasm_util';
 
 export const groupedMatMulConfig = kernelConfig<
   GroupedMatMulInputs,
   GroupedMatMulAttrs,
   BackendWasm
 >(GroupedMatMul, 'wasm', ({inputs: {a, b, bins}, attrs, backend}) => {
-  const out = backend.makeOutput(
+  const out = makeOutput(
+    backend,
     groupedMatMulShape(a.shape, b.shape, bins.shape[0], attrs),
     'float32',
   );

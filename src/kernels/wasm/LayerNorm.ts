@@ -2,7 +2,7 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import {kernelConfig} from '../../kernel';
 import {LayerNorm, type LayerNormAttrs, type LayerNormInputs} from '../../kernel_names';
 import {assembly, withScratch} from './assembly_module';
-import {address} from './wasm_util';
+import {address, makeOutput} from './wasm_util';
 
 const STATISTICS_BYTES = 8;
 
@@ -10,7 +10,7 @@ export const layerNormConfig = kernelConfig<LayerNormInputs, LayerNormAttrs, Bac
   LayerNorm,
   'wasm',
   ({inputs: {x, gamma, beta}, attrs: {epsilon}, backend}) => {
-    const out = backend.makeOutput(x.shape, 'float32');
+    const out = makeOutput(backend, x.shape, 'float32');
     withScratch(backend, STATISTICS_BYTES, (statistics) =>
       assembly(backend).layerNorm(
         x.shape[0],

@@ -6,7 +6,7 @@ import {
   type LayerNormGammaGradInputs,
 } from '../../kernel_names';
 import {assembly, withScratch} from './assembly_module';
-import {address, floats} from './wasm_util';
+import {address, floats, makeOutput} from './wasm_util';
 
 const STATISTICS_BYTES = 8;
 
@@ -15,7 +15,7 @@ export const layerNormGammaGradConfig = kernelConfig<
   LayerNormGammaGradAttrs,
   BackendWasm
 >(LayerNormGammaGrad, 'wasm', ({inputs: {x, dy}, attrs: {epsilon}, backend}) => {
-  const dgamma = backend.makeOutput([x.shape[1]], 'float32');
+  const dgamma = makeOutput(backend, [x.shape[1]], 'float32');
   withScratch(backend, STATISTICS_BYTES, (statistics) => {
     floats(backend, dgamma).fill(0);
     assembly(backend).layerNormGammaGrad(

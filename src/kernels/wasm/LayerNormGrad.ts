@@ -2,7 +2,7 @@ import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import {kernelConfig} from '../../kernel';
 import {LayerNormGrad, type LayerNormGradAttrs, type LayerNormGradInputs} from '../../kernel_names';
 import {assembly, withScratch} from './assembly_module';
-import {address} from './wasm_util';
+import {address, makeOutput} from './wasm_util';
 
 const STATISTICS_BYTES = 8;
 
@@ -11,7 +11,7 @@ export const layerNormGradConfig = kernelConfig<
   LayerNormGradAttrs,
   BackendWasm
 >(LayerNormGrad, 'wasm', ({inputs: {x, gamma, dy}, attrs: {epsilon}, backend}) => {
-  const dx = backend.makeOutput(x.shape, 'float32');
+  const dx = makeOutput(backend, x.shape, 'float32');
   withScratch(backend, STATISTICS_BYTES, (statistics) =>
     assembly(backend).layerNormGrad(
       x.shape[0],

@@ -4,7 +4,7 @@ import {kernelConfig} from '../../kernel';
 import {Scatter, type ScatterAttrs, type ScatterInputs, WeightedScatter} from '../../kernel_names';
 import {assembly} from './assembly_module';
 import {withRoutedRows} from './routed_rows';
-import {address} from './wasm_util';
+import {address, makeOutput} from './wasm_util';
 
 function scatterKernel({
   inputs,
@@ -17,7 +17,7 @@ function scatterKernel({
 }): TensorInfo {
   const {x, indices} = inputs;
   const hiddenSize = x.shape[x.shape.length - 1];
-  const out = backend.makeOutput([indices.shape[0] / attrs.topK, hiddenSize], 'float32');
+  const out = makeOutput(backend, [indices.shape[0] / attrs.topK, hiddenSize], 'float32');
   withRoutedRows(backend, inputs, attrs, ({numTokens, index, numRows, weights}) =>
     assembly(backend).pullRows(
       numTokens,

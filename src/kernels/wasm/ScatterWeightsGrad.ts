@@ -7,7 +7,7 @@ import {
 } from '../../kernel_names';
 import {assembly} from './assembly_module';
 import {withRoutedRows} from './routed_rows';
-import {address} from './wasm_util';
+import {address, makeOutput} from './wasm_util';
 
 export const scatterWeightsGradConfig = kernelConfig<
   ScatterWeightsGradInputs,
@@ -15,7 +15,7 @@ export const scatterWeightsGradConfig = kernelConfig<
   BackendWasm
 >(ScatterWeightsGrad, 'wasm', ({inputs, attrs, backend}) => {
   const {x, dy, indices} = inputs;
-  const out = backend.makeOutput(indices.shape, 'float32');
+  const out = makeOutput(backend, indices.shape, 'float32');
   withRoutedRows(backend, inputs, attrs, ({numTokens, index, numRows}) =>
     assembly(backend).dotRows(
       numTokens,

@@ -3,7 +3,7 @@ import {kernelConfig} from '../../kernel';
 import {Sort, type SortAttrs, type SortInputs} from '../../kernel_names';
 import {digitsOf, sort} from '../shared/Sort_impl';
 import {assembly, withScratch} from './assembly_module';
-import {address} from './wasm_util';
+import {address, makeOutput} from './wasm_util';
 
 const BYTES_PER_INT = Int32Array.BYTES_PER_ELEMENT;
 
@@ -12,8 +12,8 @@ export const sortConfig = kernelConfig<SortInputs, SortAttrs, BackendWasm>(
   'wasm',
   ({inputs: {keys}, attrs: {endBit}, backend}) => {
     const size = keys.shape[0];
-    const sorted = backend.makeOutput(keys.shape, 'int32');
-    const indices = backend.makeOutput(keys.shape, 'int32');
+    const sorted = makeOutput(backend, keys.shape, 'int32');
+    const indices = makeOutput(backend, keys.shape, 'int32');
     const digits = digitsOf(endBit);
     const listBytes = BYTES_PER_INT * size;
     const countBytes = BYTES_PER_INT * 2 ** digits[0].bits;

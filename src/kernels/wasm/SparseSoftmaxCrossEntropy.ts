@@ -3,7 +3,7 @@ import {kernelConfig} from '../../kernel';
 import {SparseSoftmaxCrossEntropy, type SparseSoftmaxCrossEntropyInputs} from '../../kernel_names';
 import {crossEntropyLosses} from '../shared/SparseSoftmaxCrossEntropy_impl';
 import {assembly, withScratch} from './assembly_module';
-import {address, floats, floatsAt, ints} from './wasm_util';
+import {address, floats, floatsAt, ints, makeOutput} from './wasm_util';
 
 export const sparseSoftmaxCrossEntropyConfig = kernelConfig<
   SparseSoftmaxCrossEntropyInputs,
@@ -11,7 +11,7 @@ export const sparseSoftmaxCrossEntropyConfig = kernelConfig<
   BackendWasm
 >(SparseSoftmaxCrossEntropy, 'wasm', ({inputs: {logits, labels}, backend}) => {
   const [numRows, vocabSize] = logits.shape;
-  const losses = backend.makeOutput([numRows], 'float32');
+  const losses = makeOutput(backend, [numRows], 'float32');
   withScratch(backend, 8 * numRows, (sums) => {
     const largest = sums + 4 * numRows;
     assembly(backend).softmaxSums(numRows, vocabSize, address(backend, logits), sums, largest);

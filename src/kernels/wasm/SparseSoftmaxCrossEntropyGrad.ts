@@ -6,7 +6,7 @@ import {
 } from '../../kernel_names';
 import {crossEntropyShifts, subtractAtLabels} from '../shared/SparseSoftmaxCrossEntropy_impl';
 import {assembly, withScratch} from './assembly_module';
-import {address, floats, floatsAt, ints} from './wasm_util';
+import {address, floats, floatsAt, ints, makeOutput} from './wasm_util';
 
 export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
   SparseSoftmaxCrossEntropyGradInputs,
@@ -15,7 +15,7 @@ export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
 >(SparseSoftmaxCrossEntropyGrad, 'wasm', ({inputs, backend}) => {
   const {logits, labels, losses, dy} = inputs;
   const [numRows, vocabSize] = logits.shape;
-  const out = backend.makeOutput(logits.shape, 'float32');
+  const out = makeOutput(backend, logits.shape, 'float32');
   withScratch(backend, 8 * numRows, (shifts) => {
     const factors = shifts + 4 * numRows;
     crossEntropyShifts(

@@ -6,7 +6,7 @@ import {
   type SparseTransposeInputs,
 } from '../../kernel_names';
 import {sparseTranspose} from '../shared/SparseTranspose_impl';
-import {blockIndices, ints} from './wasm_util';
+import {blockIndices, ints, makeOutput} from './wasm_util';
 
 export const sparseTransposeConfig = kernelConfig<
   SparseTransposeInputs,
@@ -17,7 +17,9 @@ export const sparseTransposeConfig = kernelConfig<
   'wasm',
   ({inputs: {rowIndices, columnIndices}, attrs: {blockColumns}, backend}) => {
     const [nnz] = columnIndices.shape;
-    const outputs = [nnz, blockColumns + 1, nnz].map((size) => backend.makeOutput([size], 'int32'));
+    const outputs = [nnz, blockColumns + 1, nnz].map((size) =>
+      makeOutput(backend, [size], 'int32'),
+    );
     const [columnIndicesT, offsetsT, blockOffsetsT] = outputs.map((x) => ints(backend, x));
     sparseTranspose(blockIndices(backend, rowIndices, columnIndices), {
       columnIndicesT,

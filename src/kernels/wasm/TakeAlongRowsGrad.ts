@@ -6,14 +6,14 @@ import {
   type TakeAlongRowsGradInputs,
 } from '../../kernel_names';
 import {takeAlongRowsGrad} from '../shared/TakeAlongRows_impl';
-import {floats, ints} from './wasm_util';
+import {floats, ints, makeOutput} from './wasm_util';
 
 export const takeAlongRowsGradConfig = kernelConfig<
   TakeAlongRowsGradInputs,
   TakeAlongRowsGradAttrs,
   BackendWasm
 >(TakeAlongRowsGrad, 'wasm', ({inputs: {dy, indices}, attrs: {numColumns}, backend}) => {
-  const out = backend.makeOutput([dy.shape[0], numColumns], 'float32');
+  const out = makeOutput(backend, [dy.shape[0], numColumns], 'float32');
   takeAlongRowsGrad(
     floats(backend, dy),
     ints(backend, indices),

@@ -1,6 +1,26 @@
 import type {BackendWasm} from '@tensorflow/tfjs-backend-wasm';
-import type {TensorInfo} from '@tensorflow/tfjs-core';
+import {type DataType, type TensorInfo, util} from '@tensorflow/tfjs-core';
+import {assert} from '../../asserts';
 import type {BlockIndices} from '../shared/sparse_blocks';
+
+/** What an address of the heap counts. */
+const MAX_BYTES = 2 ** 32 - 1;
+
+/**
+ * A new tensor on the heap, whose memory is not zeroed.
+ *
+ * @throws If it is larger than any heap: tfjs would ask for what is left of its size beyond 4 GiB.
+ */
+export function makeOutput(backend: BackendWasm, shape: number[], dtype: DataType): TensorInfo {
+  const bytes = util.sizeFromShape(shape) * util.bytesPerElement(dtype);
+  assert(
+    bytes <= MAX_BYTES,
+    () =>
+      `wasm: a tensor must be at most ${MAX_BYTES} bytes, got shape [${shape}], which takes ${bytes}; ` +
+      'use a smaller batch or model',
+  );
+  return backend.makeOutput(shape, dtype);
+}
 
 // Views of the heap: take them after every allocation, since growing the heap detaches them.
 
