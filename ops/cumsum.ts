@@ -18,6 +18,8 @@ import {Cumsum, type CumsumAttrs, type CumsumInputs} from '../src/kernel_names';
  * @throws If `x` is not int32 of rank 1 or 2.
  * @see megablocks.ops.inclusive_cumsum
  */
+export function inclusiveCumsum(x: Tensor1D): Tensor1D;
+export function inclusiveCumsum<T extends Tensor1D | Tensor2D>(x: T): T;
 export function inclusiveCumsum<T extends Tensor1D | Tensor2D>(x: T): T {
   assertVectors('inclusiveCumsum', 'x', x, {dtype: 'int32'});
   return runKernel<CumsumInputs, CumsumAttrs, T>(Cumsum, {x}, {exclusive: false});
@@ -37,6 +39,8 @@ export function inclusiveCumsum<T extends Tensor1D | Tensor2D>(x: T): T {
  * @throws If `x` is not int32 of rank 1 or 2.
  * @see megablocks.ops.exclusive_cumsum
  */
+export function exclusiveCumsum(x: Tensor1D): Tensor1D;
+export function exclusiveCumsum<T extends Tensor1D | Tensor2D>(x: T): T;
 export function exclusiveCumsum<T extends Tensor1D | Tensor2D>(x: T): T {
   assertVectors('exclusiveCumsum', 'x', x, {dtype: 'int32'});
   return runKernel<CumsumInputs, CumsumAttrs, T>(Cumsum, {x}, {exclusive: true});

@@ -37,16 +37,16 @@ const OP = 'groupedMatMul';
  */
 export function groupedMatMul(
   a: Tensor2D,
-  b: Tensor2D,
-  bins: Tensor1D,
-  options: {transposeA: true; transposeB?: false; precision?: Precision},
-): Tensor3D;
-export function groupedMatMul(
-  a: Tensor2D,
   b: Tensor3D,
   bins: Tensor1D,
   options?: {transposeA?: false; transposeB?: boolean; precision?: Precision},
 ): Tensor2D;
+export function groupedMatMul(
+  a: Tensor2D,
+  b: Tensor2D,
+  bins: Tensor1D,
+  options: {transposeA: true; transposeB?: false; precision?: Precision},
+): Tensor3D;
 export function groupedMatMul(
   a: Tensor2D,
   b: Tensor2D | Tensor3D,

@@ -18,6 +18,8 @@ import {Histogram, type HistogramAttrs, type HistogramInputs} from '../src/kerne
  * @throws If `x` is not int32 of rank 1 or 2, or `max` not an integer of at least 0.
  * @see megablocks.ops.histogram
  */
+export function histogram(x: Tensor1D, max: number): Tensor1D;
+export function histogram<T extends Tensor1D | Tensor2D>(x: T, max: number): T;
 export function histogram<T extends Tensor1D | Tensor2D>(x: T, max: number): T {
   assertVectors('histogram', 'x', x, {dtype: 'int32'});
   assertCount('histogram', 'max', max, {min: 0});

@@ -21,6 +21,12 @@ import {Replicate, type ReplicateAttrs, type ReplicateInputs} from '../src/kerne
  * @throws If a shape or dtype differs from these.
  * @see megablocks.ops.replicate
  */
+export function replicate(x: Tensor1D, bins: Tensor1D, numOutputs: number): Tensor1D;
+export function replicate<T extends Tensor1D | Tensor2D>(
+  x: T,
+  bins: Tensor1D,
+  numOutputs: number,
+): T;
 export function replicate<T extends Tensor1D | Tensor2D>(
   x: T,
   bins: Tensor1D,

@@ -269,6 +269,8 @@ describe('types', () => {
   const program = `
     import {sequential} from '@tensorflow/tfjs-layers';
     import {layers, type layers as types} from 'tfjs-megablocks';
+    import {ones, type Tensor1D, type Tensor2D, type Tensor3D} from '@tensorflow/tfjs-core';
+    import {groupedMatMul, histogram, inclusiveCumsum, replicate} from 'tfjs-megablocks';
     import {SparseMatrix} from 'tfjs-megablocks/core';
     import type {SparseMatrix as SameMatrix} from 'tfjs-megablocks';
     import 'tfjs-megablocks/cpu';
@@ -281,7 +283,15 @@ describe('types', () => {
     const config: types.MoEArguments = {moeNumExperts: 8, moeTopK: 2};
     sequential({layers: [layers.dMoE(config)]});
     // @ts-expect-error: a number is a number
-    layers.dMoE({moeNumExperts: '8'});`;
+    layers.dMoE({moeNumExperts: '8'});
+    // Of tensors whose rank the call decides, and of those that have one.
+    export const ends: Tensor1D = inclusiveCumsum(histogram(ones([3], 'int32'), 4));
+    export const copies: Tensor1D = replicate(ones([3]), ends, 5);
+    groupedMatMul(ones([2, 3]), ones([1, 4, 3]), ends, {transposeB: true});
+    export const batched = (x: Tensor2D): Tensor2D => inclusiveCumsum(histogram(x, 4));
+    export const either = (x: Tensor1D | Tensor2D) => replicate(x, ends, 5);
+    export const products = (a: Tensor2D, b: Tensor2D): Tensor3D =>
+      groupedMatMul(a, b, ends, {transposeA: true});`;
 
   test('under nodenext, in modules of either kind', () => {
     typeCheck(['program.mts', 'program.cts'], program, 'nodenext', 'nodenext');
