@@ -4,16 +4,13 @@ import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
+import {signalAt} from './signal_at';
 
 // The program as a user runs it, at sizes that take seconds.
 
 const root = join(__dirname, '..');
 const bundles = join(root, `dist/test_exp_${process.pid}`);
-const program = [
-  '-e',
-  `require(${JSON.stringify(join(bundles, 'language_model.cjs'))}).main(process.argv.slice(1))`,
-  '--',
-];
+const main = `require(${JSON.stringify(join(bundles, 'language_model.cjs'))}).main(process.argv.slice(1))`;
 
 let folder: string;
 beforeAll(() => {
@@ -35,12 +32,13 @@ const TINY =
   '--top-k 1 --lr 0.002 --steps 8 --batch 2 --eval-every 4 --eval-batches 1 --save-every 3 --load-every 2 ' +
   '--sample-tokens 2 --out run --backend wasm';
 
-function args(more: string): string[] {
-  return [...program, ...`${TINY} ${more}`.trim().split(' ')];
+/** @param before Code that runs in the program first. */
+function args(more: string, before = ''): string[] {
+  return ['-e', `${before} ${main}`, '--', ...`${TINY} ${more}`.trim().split(' ')];
 }
 
-function start(more = '') {
-  const {status, stdout, stderr} = spawnSync(process.execPath, args(more), {
+function start(more = '', before = '') {
+  const {status, stdout, stderr} = spawnSync(process.execPath, args(more, before), {
     cwd: folder,
     encoding: 'utf8',
     timeout: 100_000,
@@ -175,11 +173,10 @@ describe('npm start', () => {
     expect(losses('whole', 'dmoe').slice(0, resumed.length)).toEqual(resumed);
   });
 
-  it('says how to go on also where Ctrl-C comes after the last step', async () => {
-    const {child, printed, ended} = spawnProgram('--models dmoe,dense --sample-tokens 500');
-    await printed('dMoE step 8: validation loss');
-    child.kill('SIGINT'); // The evaluation and the samples are still to come.
-    const {code, stdout} = await ended();
+  it('says how to go on also where Ctrl-C comes after the last step', () => {
+    // The evaluation and the samples are still to come.
+    const interrupt = signalAt('dMoE step 8: validation loss', 'SIGINT');
+    const {status: code, stdout} = start('--models dmoe,dense', interrupt);
     expect(code).toBe(130);
     expect(stdout).toMatch(
       /dMoE stopped at step 8 of 8 \(SIGINT\) and is saved in run.dmoe\. The same command goes on from there\.\n$/,
@@ -304,11 +301,9 @@ const describeWithWebGPU = hasWebGPU ? describe : describe.skip;
 describeWithWebGPU(`npm start on webgpu${hasWebGPU ? '' : ` (${MEGABLOCKS_WEBGPU})`}`, () => {
   const WEBGPU = '--models dmoe --layers 1 --backend auto --allow-software';
 
-  it('stops at Ctrl-C, goes on, reports, and ends', async () => {
-    const {child, printed, ended} = spawnProgram(`${WEBGPU} --steps 20`);
-    await printed('dMoE step 1/20');
-    child.kill('SIGINT');
-    const {code, stdout} = await ended();
+  it('stops at Ctrl-C, goes on, reports, and ends', () => {
+    const interrupt = signalAt('dMoE step 1/20', 'SIGINT');
+    const {status: code, stdout} = start(`${WEBGPU} --steps 20`, interrupt);
     expect(code).toBe(130);
     expect(stdout).toMatch(/^Computing on webgpu \(.+, products in float32\)\.$/m);
     expect(stdout).toMatch(/dMoE stopped at step \d+ of 20 \(SIGINT\) and is saved in run.dmoe/);

@@ -1,5 +1,4 @@
-import {spawn, spawnSync} from 'node:child_process';
-import {once} from 'node:events';
+import {spawnSync} from 'node:child_process';
 import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {basename, join} from 'node:path';
@@ -15,6 +14,7 @@ import {IndexedDatasetWriter} from '../training/data/indexed_dataset_writer';
 import {LoaderThread} from '../training/data/loader_thread';
 import {MetricsLog, type MetricsRecord} from '../training/metrics_log';
 import {RunFolder} from '../training/run_folder';
+import {signalAt} from './signal_at';
 
 const root = join(__dirname, '..');
 const bundles = join(root, `dist/test_exp_${process.pid}_pretrain`);
@@ -214,16 +214,14 @@ describe('the bundled commands', () => {
   });
   afterAll(() => rmSync(bundles, {recursive: true, force: true}));
 
-  function command(name: string, args: string): string[] {
+  /** @param before Code that runs in the program first. */
+  function runCommand(name: string, args: string, before = '') {
     const main = `require(${JSON.stringify(join(bundles, `${name}.cjs`))}).main`;
-    return ['-e', `${main}(process.argv.slice(1))`, '--', ...args.split(' ')];
-  }
-
-  function runCommand(name: string, args: string) {
-    const {status, stdout, stderr} = spawnSync(process.execPath, command(name, args), {
-      cwd: folder,
-      encoding: 'utf8',
-    });
+    const {status, stdout, stderr} = spawnSync(
+      process.execPath,
+      ['-e', `${before} ${main}(process.argv.slice(1))`, '--', ...args.split(' ')],
+      {cwd: folder, encoding: 'utf8'},
+    );
     return {status, stdout, stderr};
   }
 
@@ -259,7 +257,7 @@ describe('the bundled commands', () => {
     );
   });
 
-  it('preprocess, pretrain, and pretrain again after an interrupt', async () => {
+  it('preprocess, pretrain, and pretrain again after an interrupt', () => {
     mkdirSync(join(folder, 'text'));
     for (let i = 0; i < 30; i++) {
       writeFileSync(join(folder, `text/${i}.txt`), `The ${i}th whale swam by the ship. `.repeat(9));
@@ -281,19 +279,12 @@ describe('the bundled commands', () => {
     // Of training, validation and test.
     expect(readdirSync(join(folder, 'cache')).length).toBe(3);
 
-    const child = spawn(process.execPath, command('pretrain', `${pretrain} --save out`), {
-      cwd: folder,
-    });
-    let stdout = '';
-    child.stdout.on('data', (chunk) => {
-      stdout += chunk;
-      if (stdout.includes('dMoE step 1/')) {
-        child.kill('SIGTERM');
-      }
-    });
-    const [code] = await once(child, 'close');
-    expect(code).toBe(143);
-    expect(stdout).toMatch(/Stopped at step \d+ of 60 \(SIGTERM\). The same command goes on from/);
+    const interrupt = signalAt('dMoE step 1/', 'SIGTERM');
+    const interrupted = runCommand('pretrain', `${pretrain} --save out`, interrupt);
+    expect(interrupted.status).toBe(143);
+    expect(interrupted.stdout).toMatch(
+      /Stopped at step \d+ of 60 \(SIGTERM\). The same command goes on from/,
+    );
     const other = runCommand('pretrain', `${pretrain} --save out --lr 0.02`);
     expect(other.status).toBe(1);
     expect(other.stderr).toMatch(/got lr is 0.01 there, 0.02 here/);
