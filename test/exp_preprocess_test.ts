@@ -5,6 +5,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setImmediate, setTimeout as sleep} from 'node:timers/promises';
 import {IndexedDataset} from '../training/data/indexed_dataset';
+import {readDescription} from '../training/preprocess/preprocess';
 
 // The program as a user runs it.
 
@@ -46,16 +47,29 @@ it('the bundles are there while they are built anew', async () => {
 describe('npm run preprocess', () => {
   it('learns a tokenizer and makes a data set', () => {
     writeFileSync(join(folder, 'in.txt'), 'The whale swam by the ship. '.repeat(20));
-    const {status, stdout, stderr} = spawnSync(
-      process.execPath,
-      program('--input in.txt --output-prefix out --learn-vocab 270 --append-eod --workers 2'),
-      {cwd: folder, encoding: 'utf8'},
-    );
-    expect({status, stderr}).toEqual({status: 0, stderr: ''});
-    expect(stdout).toContain('The tokenizer is written to out_tokenizer.json.\n1 documents,');
+    const run = (vocab: string) => {
+      const args = `--input in.txt --output-prefix out --learn-vocab ${vocab} --append-eod --workers 2`;
+      const options = {cwd: folder, encoding: 'utf8'} as const;
+      const {status, stdout, stderr} = spawnSync(process.execPath, program(args), options);
+      expect({status, stderr}).toEqual({status: 0, stderr: ''});
+      return stdout;
+    };
+    expect(run('270')).toContain('The tokenizer is written to out_tokenizer.json.\n1 documents,');
     const dataset = IndexedDataset.open(join(folder, 'out_text_document'));
     expect(dataset.numDocuments).toBe(1);
     dataset.close();
+
+    const vocabSize = () => readDescription(join(folder, 'out_text_document'))!.vocabSize;
+    const remove = () =>
+      ['bin', 'idx'].forEach((name) => rmSync(join(folder, `out_text_document.${name}`)));
+    remove();
+    expect(run('265')).toContain(
+      'The tokenizer is out_tokenizer.json, which was learned before; --fresh learns it anew.\n',
+    );
+    expect(vocabSize()).toBe(270);
+    remove();
+    run('265 --fresh');
+    expect(vocabSize()).toBe(265);
   });
 
   it('ends where its threads cannot start, with a bar on a terminal too', () => {

@@ -55,7 +55,7 @@ const OPTIONS: Record<string, Row[]> = {
     ['--tokenizer-model <path>', 'the tokenizer.json of a HuggingFaceTokenizer'],
     [
       '--learn-vocab <n>',
-      'learn a tokenizer of so many tokens from the text, and keep it beside the data set',
+      'learn a tokenizer of so many tokens from the text, and keep it beside the data set; one that is there is taken',
       count(257),
     ],
     ['--eod-token <text>', 'the token that ends a document (default: looked for)'],

@@ -65,6 +65,8 @@ async function describeWork(options: Options): Promise<PreprocessOptions> {
   if (options.fresh || !existsSync(model)) {
     await learnTokenizerFile(model, inputs, jsonKeys, learnVocab);
     console.log(`The tokenizer is written to ${model}.`);
+  } else {
+    console.log(`The tokenizer is ${model}, which was learned before; --fresh learns it anew.`);
   }
   return {...common, tokenizer: {type: 'HuggingFaceTokenizer', model}};
 }
