@@ -2,7 +2,7 @@ import {spawnSync} from 'node:child_process';
 import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {basename, join} from 'node:path';
-import {parseOptions} from '../exp/pretrain/options';
+import {parseOptions, withoutEffect} from '../exp/pretrain/options';
 import {modelConfig} from '../exp/pretrain/model';
 import {createOptimizer} from '../exp/pretrain/optimizer';
 import {run} from '../exp/pretrain/run';
@@ -175,6 +175,15 @@ describe('options of pretrain', () => {
     ['--train-iters 0', 'It must be an integer of at least 1.'],
   ])('refuse %s', (option, message) => {
     expect(() => parse(option)).toThrow(message);
+  });
+
+  it('say which of them change nothing', () => {
+    const given = `--save out --data-path data ${TINY} --use-flash-attn --moe-top-k 2 --glu`;
+    expect(withoutEffect(given.split(' '))).toEqual(['--use-flash-attn']);
+    const dense = given.replace('--moe-num-experts 2', '');
+    expect(withoutEffect(dense.split(' ').filter(Boolean))).toEqual([
+      ...['--moe-top-k', '--glu', '--use-flash-attn'],
+    ]);
   });
 
   it('are tried with a warm-up of as many steps as are tried', () => {

@@ -25,7 +25,7 @@ import {
 } from '../training/preprocess/preprocess';
 import {createInlineRunner} from '../training/preprocess/task_runner';
 import {RunLock} from '../training/run_lock';
-import {loadTokenizer} from '../training/tokenizer_files';
+import {loadTokenizer, type TokenizerFiles} from '../training/tokenizer_files';
 
 let folder: string;
 beforeEach(() => {
@@ -338,9 +338,18 @@ describe('preprocess', () => {
         `tokenizer: '${model}' must have a token that ends a document, <|endoftext|> or`,
       );
     }
-    await expect(
-      loadTokenizer({type: 'GPT2BPETokenizer', vocabFile: 'vocab.json'}),
-    ).rejects.toThrow('--vocab-file and --merge-file must be given both or neither');
+  });
+
+  it.each<[Partial<TokenizerFiles>, string]>([
+    [{vocabFile: 'v.json'}, '--vocab-file and --merge-file must be given both or neither'],
+    [{model: 't.json'}, '--tokenizer-model must come with --tokenizer-type HuggingFaceTokenizer'],
+    [{endOfDocument: '</s>'}, "--eod-token of GPT-2 must be <|endoftext|>, got '</s>'"],
+    [
+      {type: 'HuggingFaceTokenizer', model: 't.json', mergeFile: 'm.txt'},
+      "--merge-file must come with --tokenizer-type GPT2BPETokenizer, got 'm.txt' with another",
+    ],
+  ])('refuses the files of a tokenizer of another type: %j', async (files, message) => {
+    await expect(loadTokenizer({type: 'GPT2BPETokenizer', ...files})).rejects.toThrow(message);
   });
 });
 
@@ -373,6 +382,10 @@ describe('options of preprocess', () => {
     [
       '--input a --output-prefix out --learn-vocab 300 --vocab-file v.json',
       '--learn-vocab makes a tokenizer: it must come without the files of another',
+    ],
+    [
+      '--input a --output-prefix out --learn-vocab 300 --eod-token x',
+      'it must come without --eod-token',
     ],
     ['--input - --output-prefix out --learn-vocab 300', "--input must not be '-'"],
     ['--input a --output-prefix out --learn-vocab 12', 'It must be an integer of at least 257.'],

@@ -7,7 +7,7 @@ import {gpt2Tokenizer} from './tokenizer';
 
 /** Megatron-LM's names of the tokenizers that are known here. */
 export const TOKENIZER_TYPES = ['GPT2BPETokenizer', 'HuggingFaceTokenizer'] as const;
-const [GPT2] = TOKENIZER_TYPES;
+const [GPT2, HUGGING_FACE] = TOKENIZER_TYPES;
 export type TokenizerType = (typeof TOKENIZER_TYPES)[number];
 
 /** Which tokenizer, and from which files. */
@@ -44,21 +44,40 @@ const END_TOKENS = [
 /**
  * Loads a tokenizer from its files.
  *
- * @throws If a file is missing or is of another kind, or no token ends a document.
+ * @throws If a file is missing, is of another kind or not of this type, or no token ends a document.
  */
 export async function loadTokenizer(files: TokenizerFiles): Promise<LoadedTokenizer> {
-  const {type, vocabFile, mergeFile, model} = files;
+  const {type, vocabFile, mergeFile, model, endOfDocument} = files;
   if (type === GPT2) {
+    assertOfType('--tokenizer-model', model, HUGGING_FACE);
     assert(
       (vocabFile == null) === (mergeFile == null),
       () => 'tokenizer: --vocab-file and --merge-file must be given both or neither',
     );
     return vocabFile == null
-      ? {...(await gpt2Tokenizer()), hash: GPT2}
-      : fromJson(gpt2Json(vocabFile, mergeFile!), vocabFile, files.endOfDocument);
+      ? packagedGpt2(endOfDocument)
+      : fromJson(gpt2Json(vocabFile, mergeFile!), vocabFile, endOfDocument);
   }
+  assertOfType('--vocab-file', vocabFile, GPT2);
+  assertOfType('--merge-file', mergeFile, GPT2);
   assert(model != null, () => `tokenizer: --tokenizer-model must be a tokenizer.json, got none`);
-  return fromJson(parseJson(model), model, files.endOfDocument);
+  return fromJson(parseJson(model), model, endOfDocument);
+}
+
+function assertOfType(option: string, file: string | undefined, type: TokenizerType) {
+  assert(
+    file == null,
+    () =>
+      `tokenizer: ${option} must come with --tokenizer-type ${type}, got '${file}' with another`,
+  );
+}
+
+async function packagedGpt2(endOfDocument = END_OF_TEXT): Promise<LoadedTokenizer> {
+  assert(
+    endOfDocument === END_OF_TEXT,
+    () => `tokenizer: --eod-token of GPT-2 must be ${END_OF_TEXT}, got '${endOfDocument}'`,
+  );
+  return {...(await gpt2Tokenizer()), hash: GPT2};
 }
 
 /** A byte-pair encoding over bytes is done by this library's own code, which is the fastest here. */

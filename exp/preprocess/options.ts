@@ -104,6 +104,7 @@ export function parseOptions(args: readonly string[]): Options {
 
 function findProblem(options: Partial<Options>): string | undefined {
   const {input, outputPrefix, tokenizerType, tokenizerModel, learnVocab, vocabFile} = options;
+  const {eodToken} = options;
   if (input == null) {
     return '--input must name a file, got none';
   }
@@ -115,6 +116,9 @@ function findProblem(options: Partial<Options>): string | undefined {
   }
   if (tokenizerType === 'HuggingFaceTokenizer' && tokenizerModel == null && learnVocab == null) {
     return '--tokenizer-model must be a tokenizer.json, got none';
+  }
+  if (learnVocab != null && eodToken != null) {
+    return '--learn-vocab makes a tokenizer with its own end of a document: it must come without --eod-token';
   }
   if (learnVocab != null && input.includes('-')) {
     return "--learn-vocab reads the text twice: --input must not be '-', the standard input";

@@ -74,6 +74,8 @@ const WITHOUT_EFFECT = [
   'useFlashAttn',
 ];
 
+const EXPERTS = 'Mixture of experts:';
+
 const OPTIONS: Record<string, Row[]> = {
   'Model:': [
     ['--num-layers <n>', 'blocks', count(1)],
@@ -97,7 +99,7 @@ const OPTIONS: Record<string, Row[]> = {
       {...number(0), default: 0.02},
     ],
   ],
-  'Mixture of experts:': [
+  [EXPERTS]: [
     ['--moe-num-experts <n>', 'experts in each block (default: a dense model)', count(1)],
     [
       '--moe-capacity-factor <x>',
@@ -208,12 +210,17 @@ export function parseOptions(args: readonly string[]): Options {
   return options;
 }
 
-/** Of options that were given, those that change nothing here. */
+/** Of options that were given, those that change nothing here: those of experts, where there are none, too. */
 export function withoutEffect(args: readonly string[]): string[] {
   const command = createCommand();
   command.parse(args, {from: 'user'});
+  const isDense = command.getOptionValue('moeNumExperts') == null;
   return command.options
-    .filter((option) => WITHOUT_EFFECT.includes(option.attributeName()))
+    .filter(
+      (option) =>
+        WITHOUT_EFFECT.includes(option.attributeName()) ||
+        (isDense && option.helpGroupHeading === EXPERTS),
+    )
     .filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli')
     .map(({long}) => long!);
 }
