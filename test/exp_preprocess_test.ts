@@ -86,6 +86,23 @@ describe('npm run preprocess', () => {
     expect(stderr).toMatch(/^error: tokenizer: file 'no.json' cannot be read: ENOENT/);
   });
 
+  it('leaves a terminal with its cursor where it exits at once, as at a second signal', () => {
+    const lines = Array.from({length: 40_000}, (_, i) => `{"text": "the ${i}th whale"}\n`);
+    writeFileSync(join(folder, 'in.jsonl'), lines.join(''));
+    const exit = `
+      const {write} = process.stderr;
+      process.stderr.write = function (text, ...more) {
+        setImmediate(() => process.exit(130));
+        return write.call(this, text, ...more);
+      };`;
+    const [, code, ...args] = program('--input in.jsonl --output-prefix out', true);
+    const command = ['-e', `${exit} ${code}`, ...args];
+    const {status, stderr} = spawnSync(process.execPath, command, {cwd: folder, encoding: 'utf8'});
+    expect(status).toBe(130);
+    expect(stderr).toContain('\x1b[?25l');
+    expect(stderr.lastIndexOf('\x1b[?25h')).toBeGreaterThan(stderr.lastIndexOf('\x1b[?25l'));
+  });
+
   it('stops at a signal while it waits for the standard input, and goes on', async () => {
     const command = program('--input - --output-prefix out --append-eod --workers 1');
     const child = spawn(process.execPath, command, {cwd: folder});

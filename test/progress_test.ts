@@ -73,6 +73,8 @@ describe('progress of all that is known', () => {
   });
 });
 
+const SHOW_CURSOR = '\x1b[?25h';
+
 describe('progress on a terminal', () => {
   it('is a bar with the loss, the speed and the time that is left', async () => {
     const output = stream(true);
@@ -84,5 +86,17 @@ describe('progress on a terminal', () => {
     expect(text).toContain('dMoE █');
     expect(text).toContain('20/40 · loss 4.500 · 2,048 tokens/s · 10 s left');
     expect(text).toContain('step 20: validation loss 4.6\n');
+  });
+
+  it('gives the cursor back where the program exits', () => {
+    const before = process.listeners('exit');
+    const output = stream(true);
+    const progress = createProgress('dMoE', 0, 40, output as never);
+    const [atExit] = process.listeners('exit').filter((listener) => !before.includes(listener));
+    expect(output.written.join('')).not.toContain(SHOW_CURSOR);
+    atExit(130);
+    expect(output.written.join('')).toContain(SHOW_CURSOR);
+    progress.stop();
+    expect(process.listeners('exit')).toEqual(before);
   });
 });

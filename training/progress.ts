@@ -140,6 +140,7 @@ class ProgressBar implements Progress {
       gracefulExit: false,
     });
     this.bar = this.bars.create(lastStep, firstStep, {details: 'loss -'});
+    process.on('exit', this.stop); // A terminal is not left without its cursor.
   }
 
   step(report: StepReport) {
@@ -154,10 +155,11 @@ class ProgressBar implements Progress {
     this.bars.log(`${text}\n`);
   }
 
-  stop() {
+  readonly stop = () => {
+    process.off('exit', this.stop);
     this.bars.update();
     this.bars.stop();
-  }
+  };
 }
 
 class ProgressLines implements Progress {
