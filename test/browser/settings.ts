@@ -18,6 +18,7 @@ export const PAGE_TESTS: readonly PageTests[] = [
   {file: '../sparse_products_test', backends: WEBGL},
   {file: '../adamw_test', backends: WEBGL},
   {file: '../left_to_tfjs_test', backends: WEBGL},
+  {file: '../cast_operands_test', backends: WEBGL},
   // Last, since it loses the context.
   {file: './webgl', backends: WEBGL},
 ];

@@ -5,9 +5,13 @@ import type {BlockIndices} from '../shared/sparse_blocks';
 /** The dtypes that the kernels compute in. */
 export type Values = Float32Array | Int32Array;
 
-/** The values of a tensor on the cpu backend; not a copy. */
+/**
+ * The values of a tensor on the cpu backend; a copy only where tf.cast made floats of integers, since it leaves
+ * the data as they are.
+ */
 export function floats(backend: MathBackendCPU, {dataId}: TensorInfo): Float32Array {
-  return backend.data.get(dataId).values as Float32Array;
+  const values = backend.data.get(dataId).values as Values | Uint8Array;
+  return values instanceof Float32Array ? values : Float32Array.from(values);
 }
 
 /** The values of an int32 tensor on the cpu backend; not a copy. */
