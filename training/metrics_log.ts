@@ -51,10 +51,19 @@ export class MetricsLog implements MetricsSink {
     return new MetricsLog(folder, records);
   }
 
-  /** What is logged up to a step, or all of it. */
+  /** What is logged up to a step, or all of it. Of a step that was taken anew, the later records. */
   static read(folder: RunStorage, step = Infinity): MetricsRecord[] {
-    const lines = new TextDecoder().decode(folder.read(FILE)).split('\n');
-    return lines.flatMap(parseLine).filter((record) => record.step <= step);
+    const records: MetricsRecord[] = [];
+    for (const record of new TextDecoder()
+      .decode(folder.read(FILE))
+      .split('\n')
+      .flatMap(parseLine)) {
+      if (record.step < (records.at(-1)?.step ?? 0)) {
+        records.splice(records.findIndex(({step}) => step >= record.step));
+      }
+      records.push(record);
+    }
+    return records.filter((record) => record.step <= step);
   }
 
   add(record: MetricsRecord) {
