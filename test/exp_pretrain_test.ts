@@ -198,6 +198,21 @@ describe('options of pretrain', () => {
     error.mockRestore();
   });
 
+  it('of a run whose report cannot be written promise none', async () => {
+    const log = jest.spyOn(console, 'log').mockImplementation();
+    const warn = jest.spyOn(console, 'warn').mockImplementation();
+    const save = join(folder, 'out');
+    mkdirSync(join(save, 'report.html/in the way'), {recursive: true});
+    const options = {...parse('--train-iters 2'), dataPath: [writeDataset()], save};
+    expect(await run(options)).toBe(0);
+    const printed = log.mock.calls.flat().join('\n');
+    const warned = warn.mock.calls.flat().join('\n');
+    [log, warn].forEach((spy) => spy.mockRestore());
+    expect(printed).toContain('Computing on wasm');
+    expect(printed).not.toContain('report.html');
+    expect(warned).toContain(`'${save}/report.html' cannot be written`);
+  });
+
   it('refuse data of another tokenizer', async () => {
     const log = jest.spyOn(console, 'log').mockImplementation();
     const prefix = writeDataset();

@@ -162,6 +162,17 @@ describe('the page', () => {
     expect(page).toContain('[&#34;dmoe&#34;]');
   });
 
+  it('leaves options out that are not known', () => {
+    const known = renderPage({
+      title: '',
+      figure: '',
+      results: [[]],
+      config: {cpu: undefined, cores: 2},
+    });
+    expect(known).toContain('<td>cores</td><td>2</td>');
+    expect(known).not.toContain('cpu');
+  });
+
   it('escapes what it did not write itself', () => {
     expect(page).toContain('<title>dMoE &#38; dense</title>');
     expect(page).toContain('<b>The &#60;b&#62;</b> &#34;whale&#34; &#38; so on\n\nend');

@@ -12,7 +12,7 @@ import type {Options} from './options';
 /** The training loss of the result is the mean over this part of the steps, the last ones. */
 const FINAL_PART = 0.05;
 
-/** Leaves the figure and the page in the folder of a run. */
+/** Leaves the figure and the page in the folder of a run, and says whether they are there. */
 export function writeReport({
   options,
   folder,
@@ -25,7 +25,7 @@ export function writeReport({
   backend: StartedBackend;
   result: TrainingResult;
   vocabSize: number;
-}) {
+}): boolean {
   const {microBatchSize, globalBatchSize = microBatchSize, seqLength, trainIters} = options;
   const config = modelConfig(options, vocabSize);
   const name = modelName(config);
@@ -55,10 +55,8 @@ export function writeReport({
   ].join(' · ');
   const flopsPerStep = flopsPerToken * globalBatchSize * seqLength;
   const figure = renderFigure([{name, flopsPerStep, records: log.records}], {title, subtitle});
-  folder.write('report.svg', figure);
   const shown = {...options, backend: backend.name, ...(backend.gpu != null && {gpu: backend.gpu})};
-  folder.write(
-    'report.html',
-    renderPage({title, figure, results: resultsTable([row]), config: shown}),
-  );
+  const page = renderPage({title, figure, results: resultsTable([row]), config: shown});
+  const written = [folder.write('report.svg', figure), folder.write('report.html', page)];
+  return written.every(Boolean);
 }

@@ -90,8 +90,9 @@ async function trainOn(run: Omit<PretrainRun, 'stop'>, interrupts: Interrupts): 
     if (test != null) {
       console.log(test);
     }
-    writeReport({options, folder, backend, result, vocabSize: data.vocabSize});
-    console.log(`The curves and the experts' load: ${join(folder.path, 'report.html')}`);
+    if (writeReport({options, folder, backend, result, vocabSize: data.vocabSize})) {
+      console.log(`The curves and the experts' load: ${join(folder.path, 'report.html')}`);
+    }
   }
   return interrupted ? interrupts.exitCode : 0;
 }

@@ -66,7 +66,8 @@ function section(heading: string, className: string, contents: string): string {
 }
 
 function configTable(config: Record<string, unknown>): string {
-  const rows = Object.entries(config).map(toCells);
+  const known = Object.entries(config).filter(([, value]) => value !== undefined);
+  const rows = known.map(toCells);
   return rows.length === 0 ? '' : table([], rows);
 }
 
