@@ -1,5 +1,11 @@
-import {matMul, reshape, serialization, type Tensor, type Tensor2D} from '@tensorflow/tfjs-core';
-import {initializers, layers, type LayerVariable, type Shape} from '@tensorflow/tfjs-layers';
+import {matMul, reshape, serialization, Tensor, type Tensor2D} from '@tensorflow/tfjs-core';
+import {
+  initializers,
+  layers,
+  type LayerVariable,
+  type Shape,
+  type SymbolicTensor,
+} from '@tensorflow/tfjs-layers';
 import {embedding} from '../ops/embedding';
 import {assertCount, assertNumber} from '../src/asserts';
 import {tfjsSeed} from '../src/random';
@@ -48,6 +54,19 @@ export class ReversibleEmbedding extends layers.Layer {
     this.initStd = config.initStd ?? 0.02;
     this.seed = config.seed;
     assertNumber(OWNER, 'initStd', this.initStd, {min: 0});
+  }
+
+  /**
+   * tf.layers counts every application as a use, of which a model that is disposed of gives back one. What is
+   * made of the embeddings is in a model with them, so its application is no other use.
+   */
+  override apply(...args: Parameters<layers.Layer['apply']>): ReturnType<layers.Layer['apply']> {
+    const output = super.apply(...args);
+    const input = onlyInput(OWNER, args[0] as LayerInputs);
+    if (!(input instanceof Tensor) && comesFrom(this, input)) {
+      this._refCount!--;
+    }
+    return output;
   }
 
   protected override assertInputCompatibility(inputs: LayerInputs) {
@@ -102,3 +121,18 @@ export class ReversibleEmbedding extends layers.Layer {
   }
 }
 serialization.registerClass(ReversibleEmbedding);
+
+/** Whether a layer is among those that made a symbolic tensor. */
+function comesFrom(
+  layer: layers.Layer,
+  tensor: SymbolicTensor,
+  seen = new Set<SymbolicTensor>(),
+): boolean {
+  if (seen.has(tensor)) {
+    return false;
+  }
+  seen.add(tensor);
+  return (
+    tensor.sourceLayer === layer || tensor.inputs.some((input) => comesFrom(layer, input, seen))
+  );
+}

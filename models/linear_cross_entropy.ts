@@ -12,7 +12,7 @@ import {assert} from '../src/asserts';
 /**
  * A language model in the form in which it trains without holding its logits: its layers up to the last
  * hidden states, and the loss that turns those into logits some rows at a time. The weights are shared
- * with the model, so training one trains the other.
+ * with the model, so training one trains the other, and disposing of one frees both.
  *
  * ```js
  * const model = languageModel({...});

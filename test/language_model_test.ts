@@ -147,7 +147,8 @@ describeEachBackend('languageModel', () => {
     expect(await run(1)).not.toEqual(await run(2));
   });
 
-  test.each(CONFIGS)('%s survives saving and loading', async (_, config) => {
+  test.each(CONFIGS)('%s survives saving and loading, and leaves nothing', async (_, config) => {
+    const {numTensors} = tf.memory();
     const model = compiled(config);
     let saved: tf.io.ModelArtifacts | undefined;
     await model.save(
@@ -157,10 +158,12 @@ describeEachBackend('languageModel', () => {
       }),
     );
     const loaded = await tf.loadLayersModel(tf.io.fromMemory(saved!));
-    const {x} = countingData(2, config);
-    expectClose(loaded.predict(x) as tf.Tensor, model.predict(x) as tf.Tensor, {tolerance: 0});
-    tf.dispose(x);
-    [model, loaded].forEach((m) => m.dispose());
+    const {x, y} = countingData(2, config);
+    const [got, wanted] = [loaded, model].map((m) => m.predict(x) as tf.Tensor);
+    expectClose(got, wanted, {tolerance: 0});
+    tf.dispose([x, y, got, wanted]);
+    [model, loaded, model.optimizer].forEach((m) => m.dispose());
+    expect(tf.memory().numTensors).toBe(numTensors);
   });
 });
 
