@@ -1,6 +1,15 @@
 import {spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
@@ -171,6 +180,18 @@ describe('npm start', () => {
     whole.child.kill('SIGINT');
     await whole.ended();
     expect(losses('whole', 'dmoe').slice(0, resumed.length)).toEqual(resumed);
+  });
+
+  (process.platform === 'linux' ? it : it.skip)('goes on where it prints to a full disk', () => {
+    const full = openSync('/dev/full', 'w');
+    const {status} = spawnSync(process.execPath, args('--models dense'), {
+      cwd: folder,
+      stdio: ['ignore', full, full],
+    });
+    closeSync(full);
+    expect(status).toBe(0);
+    expect(losses('run', 'dense').length).toBe(8);
+    expect(readdirSync(join(folder, 'run'))).toContain('report.html');
   });
 
   it('says how to go on also where Ctrl-C comes after the last step', () => {

@@ -4,6 +4,8 @@ import {CommanderError} from 'commander';
  * Runs a command, which gives the exit code, and says what went wrong.
  */
 export async function runCommand(command: () => Promise<number>): Promise<void> {
+  // A command is worth more than what it prints: it goes on where that is to go to a full disk.
+  [process.stdout, process.stderr].forEach((stream) => stream.on('error', () => undefined));
   try {
     process.exitCode = await command();
   } catch (error) {
