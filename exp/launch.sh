@@ -43,7 +43,7 @@ pile() {
 # Trains with what is the same in all scripts and what this one says, `pretrain OPTION ...`.
 pretrain() {
   local data
-  read -r -a data <<< "${DATA_PATH:-$(pile | tr '\n' ' ')}"
+  read -r -d '' -a data <<< "${DATA_PATH:-$(pile)}" || true # Lines are as good as spaces.
   ${PRETRAIN:-node "$root/scripts/command.mjs" pretrain} \
     --seq-length 1024 \
     --max-position-embeddings 1024 \

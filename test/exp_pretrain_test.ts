@@ -128,6 +128,16 @@ describe('launch scripts', () => {
     expect(dataPath.length).toBe(58);
   });
 
+  it('train on all data sets of DATA_PATH, on one line or on several', () => {
+    const {status, stdout} = spawnSync('bash', [join(root, 'exp/gpt2/gpt2_46m_1gpu.sh'), 'out'], {
+      encoding: 'utf8',
+      env: {...process.env, PRETRAIN: 'printf %s\\n', DATA_PATH: '0.3 a\n0.7 b  0.1 c\n'},
+    });
+    expect(status).toBe(0);
+    const {dataPath} = parseOptions(stdout.trim().split('\n'));
+    expect(dataPath).toEqual(['0.3', 'a', '0.7', 'b', '0.1', 'c']);
+  });
+
   it('say how they are used', () => {
     const {status, stderr} = spawnSync('bash', [join(root, 'exp/gpt2/gpt2_46m_1gpu.sh')], {
       encoding: 'utf8',
