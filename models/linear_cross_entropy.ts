@@ -41,8 +41,12 @@ export function withLinearCrossEntropy(
       'withLinearCrossEntropy: model must have one output, of a reversibleEmbedding layer, got ' +
       model.outputs.map(({sourceLayer}) => sourceLayer.getClassName()).join(' and '),
   );
+  assert(
+    logits.inputs[0].dtype === 'float32',
+    () => 'withLinearCrossEntropy: model must end with logits, got the embeddings of ids',
+  );
   // To tf.layers the last axis is of any size, or it would demand targets of the size H.
-  const hidden = new Logits({name: 'hidden'}).apply(logits.inputs[0]) as SymbolicTensor;
+  const hidden = new Logits({}).apply(logits.inputs[0]) as SymbolicTensor;
   return {
     model: functionalModel({inputs: model.inputs, outputs: hidden, name: model.name}),
     loss: (targets, hidden) => linearCrossEntropyLoss(targets, hidden, tokens.getTable(), options),

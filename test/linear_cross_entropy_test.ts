@@ -153,5 +153,20 @@ describeEachBackend('withLinearCrossEntropy', () => {
     const hidden = tokens.apply(ids) as tf.SymbolicTensor;
     const reversed = tf.model({inputs: ids, outputs: tokens.apply(hidden) as tf.SymbolicTensor});
     expect(withLinearCrossEntropy(reversed).model.outputs[0].shape).toEqual([null, 3, null]);
+    expect(() => withLinearCrossEntropy(tf.model({inputs: ids, outputs: hidden}))).toThrow(
+      'withLinearCrossEntropy: model must end with logits, got the embeddings of ids',
+    );
+  });
+
+  test('takes a model whatever its layers are called', () => {
+    const ids = tf.input({shape: [3], dtype: 'int32', name: 'ids'});
+    const tokens = layers.reversibleEmbedding({vocabSize: 5, hiddenSize: 2, name: 'logits'});
+    const dense = tf.layers.dense({units: 2, name: 'hidden'});
+    const hidden = dense.apply(tokens.apply(ids)) as tf.SymbolicTensor;
+    const model = tf.model({inputs: ids, outputs: tokens.apply(hidden) as tf.SymbolicTensor});
+    const {model: trained, loss} = withLinearCrossEntropy(model);
+    trained.compile({optimizer: 'sgd', loss});
+    expect(trained.outputs[0].shape).toEqual([null, 3, null]);
+    model.dispose();
   });
 });
