@@ -72,6 +72,16 @@ describe('npm run preprocess', () => {
     expect(vocabSize()).toBe(265);
   });
 
+  it('says where the tokenizer cannot be written', () => {
+    writeFileSync(join(folder, 'in.txt'), 'The whale swam by the ship.');
+    const args = program('--input in.txt --output-prefix in.txt/out --learn-vocab 270');
+    const {status, stderr} = spawnSync(process.execPath, args, {cwd: folder, encoding: 'utf8'});
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^error: preprocess: 'in\.txt.out_tokenizer\.json' cannot be written: (EEXIST|ENOTDIR)[^.]*'in\.txt'\n$/,
+    );
+  });
+
   it('ends where its threads cannot start, with a bar on a terminal too', () => {
     writeFileSync(join(folder, 'in.txt'), 'The whale.');
     const {status, stderr} = spawnSync(

@@ -45,9 +45,7 @@ describe('the folder of a run', () => {
   });
 
   describe('on a disk that becomes full half-way', () => {
-    const message =
-      'cannot be written: ENOSPC: no space left on device, write. ' +
-      'The run goes on; what was saved before is kept.';
+    const message = 'cannot be written: ENOSPC: no space left on device, write';
 
     beforeEach(() => {
       folder.write('a', 'old');
@@ -89,6 +87,16 @@ describe('the folder of a run', () => {
     write.mockRestore();
     expect({written, failures}).toEqual({written: true, failures: []});
     expect(sizes).toEqual([2 ** 30, 2 ** 30, 5]);
+  });
+
+  it('warns that the run goes on, where nothing else is asked for', () => {
+    const warn = jest.spyOn(console, 'warn').mockImplementation();
+    writeFileSync(folder.path, 'a file where the folder should be');
+    expect(new RunFolder(folder.path).write('a', 'x')).toBe(false);
+    expect(warn.mock.calls).toEqual([
+      [expect.stringMatching(/cannot be written: .*\. The run goes on; what was saved before is/)],
+    ]);
+    warn.mockRestore();
   });
 
   it('says once that it cannot be written, and goes on', () => {

@@ -13,7 +13,7 @@ export class RunFolder implements RunStorage {
 
   constructor(
     readonly path: string,
-    private readonly onFailure: (message: string) => void = console.warn,
+    private readonly onFailure: (message: string) => void = warnAndGoOn,
   ) {}
 
   /** A folder in this one. The two tell of a failure once between them. */
@@ -77,10 +77,7 @@ export class RunFolder implements RunStorage {
   }
 
   private refuse(path: string, error: unknown): false {
-    this.fail(
-      `'${path}' cannot be written: ${(error as Error).message}. ` +
-        'The run goes on; what was saved before is kept.',
-    );
+    this.fail(`'${path}' cannot be written: ${(error as Error).message}`);
     return false;
   }
 
@@ -90,4 +87,8 @@ export class RunFolder implements RunStorage {
       this.onFailure(message);
     }
   }
+}
+
+function warnAndGoOn(message: string) {
+  console.warn(`${message}. The run goes on; what was saved before is kept.`);
 }

@@ -23,7 +23,7 @@ export function run({runs: paths, out}: Options): number {
     (axis) => axis !== 'compute' || runs.every(({flopsPerStep}) => Number.isFinite(flopsPerStep)),
   );
   const figure = renderFigure(runs, {title, subtitle: paths.join(' · ')}, axes);
-  const folder = new RunFolder(out);
+  const folder = new RunFolder(out, (message) => console.error(`error: compare: ${message}`));
   const page = renderPage({title, figure, results: rows, notes});
   if (folder.write('compare.svg', figure) && folder.write('compare.html', page)) {
     console.log(`The curves: ${join(out, 'compare.html')}`);

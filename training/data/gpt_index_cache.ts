@@ -16,7 +16,7 @@ const VERSION = 1;
  */
 export function cachedGptIndex(
   path: string,
-  onFailure: (message: string) => void = console.warn,
+  onFailure?: (message: string) => void,
 ): (config: GptIndexConfig) => GptIndex {
   const folder = new RunFolder(path, onFailure);
   return (config) => {
