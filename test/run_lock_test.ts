@@ -102,6 +102,17 @@ describe('the lock of a run', () => {
       expectRefused();
     });
 
+    it('and then removes what is left half-written is not taken from it', () => {
+      const {linkSync} = fs;
+      jest.spyOn(fs, 'linkSync').mockImplementationOnce((from, to) => {
+        letAnotherTakeIt();
+        rmSync(from);
+        linkSync(from, to);
+      });
+      expect(() => RunLock.acquire(folder)).toThrow(/but process \d+ uses it/);
+      expectRefused();
+    });
+
     it('after it was found to be left is not taken from it', () => {
       RunLock.acquire(folder);
       writeFileSync(lockFile, '{"pid"');
@@ -123,6 +134,17 @@ describe('the lock of a run', () => {
       expectRefused();
       expect(readdirSync(folder)).toEqual(['run.lock']);
     });
+  });
+
+  it('is made on a disk without links, too', () => {
+    const link = jest.spyOn(fs, 'linkSync').mockImplementation(() => {
+      throw Object.assign(new Error('EPERM: operation not permitted, link'), {code: 'EPERM'});
+    });
+    const lock = RunLock.acquire(folder);
+    expect(() => RunLock.acquire(folder)).toThrow(`but process ${process.pid} uses it`);
+    link.mockRestore();
+    expect(readdirSync(folder)).toEqual(['run.lock']);
+    lock.release();
   });
 
   it('of another machine is not touched', () => {

@@ -94,33 +94,44 @@ function createOrRead(path: string): Found | undefined {
   return undefined;
 }
 
-/** Makes a lock, whole from its first moment; false where there is one. */
+/** Makes a lock, whole from its first moment; false where there is one, or there may be by now. */
 function create(path: string): boolean {
   const temporary = besides(path);
   try {
     writeFlushed(temporary, describeThisProcess());
-    placeAnew(temporary, path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      return false;
-    }
-    throw error;
+    return placeAnew(temporary, path);
   } finally {
     rmSync(temporary, {force: true});
   }
 }
 
-/** Gives a file another name, which must be new. Where a disk has no links it is copied. */
-function placeAnew(from: string, to: string) {
+/**
+ * Gives a file another name; false where that is not new, or the file is gone: the holder of a lock clears up.
+ * Where a disk has no links the file is copied.
+ */
+function placeAnew(from: string, to: string): boolean {
   try {
     linkSync(from, to);
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-      throw error;
-    }
-    copyFileSync(from, to, constants.COPYFILE_EXCL);
+    return isNotNew(error) ? false : copyAnew(from, to);
   }
+}
+
+function copyAnew(from: string, to: string): boolean {
+  try {
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if (isNotNew(error)) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+function isNotNew(error: unknown): boolean {
+  return ['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 function describeThisProcess(): string {
