@@ -1,4 +1,4 @@
-import {
+import fs, {
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -273,6 +273,19 @@ describe('preprocess', () => {
     await expect(run([input])).rejects.toThrow('must be used by one run at a time');
     lock.release();
     expect((await run([input])).finished).toBe(true);
+  });
+
+  it('is done also where another process takes the lock at its end', async () => {
+    const input = writeJsonl();
+    const work = join(folder, 'out.preprocess');
+    const {rmdirSync} = fs;
+    const remove = jest.spyOn(fs, 'rmdirSync').mockImplementationOnce((path) => {
+      RunLock.acquire(work);
+      rmdirSync(path);
+    });
+    expect((await run([input])).finished).toBe(true);
+    remove.mockRestore();
+    expect(readdirSync(work)).toEqual(['run.lock']);
   });
 
   it('goes on where it was interrupted between two names', async () => {

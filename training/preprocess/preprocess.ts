@@ -119,9 +119,14 @@ function workFolder({outputPrefix}: PreprocessOptions): RunFolder {
   });
 }
 
-function removeIfEmpty(folder: RunFolder) {
-  if (folder.list().length === 0) {
-    rmdirSync(folder.path);
+/** Another process may use it by now. */
+function removeIfEmpty({path}: RunFolder) {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      throw error;
+    }
   }
 }
 
