@@ -141,5 +141,8 @@ describeEachBackend('validation batches', () => {
     expect(() => validationBatches({...config, ids: ids.subarray(0, 15)})).toThrow(
       'validationBatches: ids must fill a batch, 16, got 15',
     );
+    expect(() => validationBatches(config, 0)).toThrow(
+      'validationBatches: maxBatches must be an integer of at least 1, got 0',
+    );
   });
 });

@@ -140,7 +140,17 @@ describe('batches of samples', () => {
     expect(() => new SampleBatches({source: batchesOf(new Numbers(1), 2)})).toThrow(
       "data: 'numbers' must have the samples of a batch, 2, got 1",
     );
-    const batches = new SampleBatches({source: batchesOf(new Numbers(2), 2)});
+    const source = batchesOf(new Numbers(2), 2);
+    expect(() => evaluationData({source}, 0)).toThrow(
+      'evaluationData: maxBatches must be an integer of at least 1, got 0',
+    );
+    expect(() => new SampleBatches({source, prefetch: -1})).toThrow(
+      'SampleBatches: prefetch must be an integer of at least 0, got -1',
+    );
+    const batches = new SampleBatches({source});
+    expect(() => batches.first(0.5)).toThrow(
+      'SampleBatches: maxBatches must be an integer of at least 1, got 0.5',
+    );
     await expect(drain(batches.dataset(2, 2))).rejects.toThrow(
       "data: 'numbers' must have more than 1 batches, got no more",
     );

@@ -287,5 +287,8 @@ describeEachBackend('training a language model', () => {
     await expect(trainLanguageModel(options({evalEvery: 2.5}))).rejects.toThrow(
       'trainLanguageModel: evalEvery must be an integer of at least 1, got 2.5',
     );
+    await expect(trainLanguageModel(options({maxSkippedSteps: NaN}))).rejects.toThrow(
+      'trainLanguageModel: maxSkippedSteps must be an integer of at least 1, got NaN',
+    );
   });
 });

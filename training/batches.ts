@@ -79,6 +79,7 @@ class RandomWindows {
 export function validationBatches(config: BatchesConfig, maxBatches = Infinity): BatchDataset {
   const {ids, batchSize, sequenceLength} = config;
   assertShape('validationBatches', config);
+  assertMaxBatches('validationBatches', maxBatches);
   const numWindows = Math.floor((ids.length - 1) / sequenceLength);
   const numBatches = Math.min(Math.floor(numWindows / batchSize), maxBatches);
   assert(
@@ -140,6 +141,13 @@ function randomPermutation(size: number, random: () => number): Uint32Array<Arra
     [permutation[i], permutation[j]] = [permutation[j], permutation[i]];
   }
   return permutation;
+}
+
+/** Checks a number of batches at most, which may be Infinity. */
+export function assertMaxBatches(op: string, maxBatches: number) {
+  if (maxBatches !== Infinity) {
+    assertCount(op, 'maxBatches', maxBatches, {min: 1});
+  }
 }
 
 function assertShape(op: string, {batchSize, sequenceLength}: BatchesConfig) {

@@ -1,5 +1,6 @@
 import {tensor2d, tensor3d} from '@tensorflow/tfjs-core';
 import {assert, assertCount} from '../../src/asserts';
+import {assertMaxBatches} from '../batches';
 import type {Batch, BatchDataset, TrainingData} from '../training_data';
 import type {BatchSource} from './batch_source';
 
@@ -42,6 +43,7 @@ export class BatchQueue {
   ) {
     const {name, batchSize, numSamples} = config.source;
     assertCount('SampleBatches', 'batchSize', batchSize, {min: 1});
+    assertCount('SampleBatches', 'prefetch', config.prefetch ?? 2, {min: 0});
     this.numBatches = Math.floor(numSamples / batchSize);
     assert(
       this.numBatches > 0,
@@ -117,6 +119,7 @@ export function sampleData(config: SampleBatchesConfig): TrainingData {
  * @throws If the samples do not fill one batch.
  */
 export function evaluationData(config: SampleBatchesConfig, maxBatches = Infinity): BatchDataset {
+  assertMaxBatches('evaluationData', maxBatches);
   const size = Math.min(maxBatches, new BatchQueue(config).numBatches);
   return {size, iterator: async () => new BatchQueue(config).generate(size)};
 }

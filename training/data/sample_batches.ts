@@ -1,4 +1,5 @@
 import {type Dataset, generator} from '@tensorflow/tfjs-data';
+import {assertMaxBatches} from '../batches';
 import {BatchQueue, type SampleBatch} from './batch_queue';
 
 /**
@@ -24,6 +25,7 @@ export class SampleBatches extends BatchQueue {
 
   /** The first batches, the same ones each time; `state` stays as it is. */
   first(maxBatches = Infinity): Dataset<SampleBatch> {
+    assertMaxBatches('SampleBatches', maxBatches);
     const count = Math.min(maxBatches, this.numBatches);
     return generator<SampleBatch>(() => new BatchQueue(this.config).generate(count));
   }
