@@ -24,14 +24,19 @@ describe('the log of metrics', () => {
     expect(MetricsLog.read(folder, 2)).toEqual([record(1), record(2)]);
   });
 
-  it('has each step once, though it could not be cut on a full disk', () => {
-    const log = MetricsLog.open(folder);
-    [1, 2, 2, 3].forEach((step) => log.add(record(step)));
-    jest.spyOn(folder, 'write').mockReturnValueOnce(false);
-    const next = MetricsLog.open(folder, 1);
-    [2, 3, 3].forEach((step) => next.add(record(step, 10 * step)));
-    const expected = [record(1), record(2, 20), record(3, 30), record(3, 30)];
-    expect(next.records).toEqual(expected);
-    expect(MetricsLog.read(folder)).toEqual(expected);
-  });
+  it.each([1, 2])(
+    'has each step once, though it could not be cut after step %d on a full disk',
+    (cut) => {
+      const log = MetricsLog.open(folder);
+      [1, 2, 2, 3].forEach((step) => log.add(record(step)));
+      jest.spyOn(folder, 'write').mockReturnValueOnce(false);
+      const next = MetricsLog.open(folder, cut);
+      // Two records of the last one: of the step and of an evaluation.
+      [cut + 1, cut + 2, cut + 2].forEach((step) => next.add(record(step, 10 * step)));
+      expect(next.records.slice(-3)).toEqual(
+        [cut + 1, cut + 2, cut + 2].map((step) => record(step, 10 * step)),
+      );
+      expect(MetricsLog.read(folder)).toEqual(next.records);
+    },
+  );
 });

@@ -39,36 +39,39 @@ const FILE = 'metrics.jsonl';
 
 /** The metrics of a run, in memory and as lines of JSON in its folder. */
 export class MetricsLog implements MetricsSink {
+  /** Whether the file has no records but these. */
+  private isCut = false;
+
   private constructor(
     private readonly folder: RunStorage,
     readonly records: MetricsRecord[],
-  ) {}
+  ) {
+    this.cut();
+  }
 
   /** A log that starts anew, or goes on after `step`: what an interrupted run logged later is cut. */
   static open(folder: RunStorage, step = 0): MetricsLog {
-    const records = step > 0 ? MetricsLog.read(folder, step) : [];
-    void folder.write(FILE, records.map(toLine).join(''));
-    return new MetricsLog(folder, records);
+    return new MetricsLog(folder, step > 0 ? MetricsLog.read(folder, step) : []);
   }
 
-  /** What is logged up to a step, or all of it. Of a step that was taken anew, the later records. */
+  /** What is logged up to a step, or all of it. */
   static read(folder: RunStorage, step = Infinity): MetricsRecord[] {
-    const records: MetricsRecord[] = [];
-    for (const record of new TextDecoder()
-      .decode(folder.read(FILE))
-      .split('\n')
-      .flatMap(parseLine)) {
-      if (record.step < (records.at(-1)?.step ?? 0)) {
-        records.splice(records.findIndex(({step}) => step >= record.step));
-      }
-      records.push(record);
-    }
-    return records.filter((record) => record.step <= step);
+    const lines = new TextDecoder().decode(folder.read(FILE)).split('\n');
+    return lines.flatMap(parseLine).filter((record) => record.step <= step);
   }
 
   add(record: MetricsRecord) {
     this.records.push(record);
-    this.folder.append(FILE, toLine(record));
+    if (this.isCut) {
+      this.folder.append(FILE, toLine(record));
+    } else {
+      this.cut();
+    }
+  }
+
+  /** On a full disk the file stays as it was, until there is room. */
+  private cut() {
+    this.isCut = this.folder.write(FILE, this.records.map(toLine).join('')) !== false;
   }
 
   /** The training time so far. */

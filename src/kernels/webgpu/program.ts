@@ -12,8 +12,8 @@ export type ElementType = string;
 
 /**
  * One WGSL program. Its workgroups are numbered along one axis, however many there are, and `main` runs for
- * no more of them: it sees `group`, the number of its workgroup, `lane`, that of the invocation within it, and `index`, that of
- * the invocation over all.
+ * no more of them: it sees `group`, the number of its workgroup, `lane`, that of the invocation within it, and
+ * `index`, that of the invocation over all.
  */
 export interface Program {
   /** The kernel's name, for messages, profiles and labels. */
