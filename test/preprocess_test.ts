@@ -300,6 +300,22 @@ describe('preprocess', () => {
     expect(readAll('out_text_document')).toEqual(readAll('whole_text_document'));
   });
 
+  it('goes on there also where the input is empty', async () => {
+    const input = write('in.jsonl', '');
+    const {renameSync: rename} = fs;
+    const killed = jest.spyOn(fs, 'renameSync').mockImplementation((from, to) => {
+      if (String(to).endsWith('.idx')) {
+        throw new Error('killed');
+      }
+      rename(from, to);
+    });
+    await expect(run([input])).rejects.toThrow('killed');
+    killed.mockRestore();
+    expect(existsSync(join(folder, 'out_text_document.bin'))).toBe(true);
+    expect((await run([input])).finished).toBe(true);
+    expect(readAll('out_text_document')).toEqual([]);
+  });
+
   it.each<[string, string | Uint8Array, string]>([
     ['not JSON', '{"text": "a"}\n{"text"\n', 'line at byte 14: must be JSON, got'],
     ['without the field', '{"content": "a"}', "field 'text' must be a text, got undefined"],

@@ -9,6 +9,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import {dirname} from 'node:path';
@@ -99,7 +100,8 @@ export class IndexedDatasetWriter {
    */
   static resume(prefix: string, dtype: TokenDtype, state: WriterState): IndexedDatasetWriter {
     const {bin, idx} = indexedDatasetFiles(prefix);
-    if (state.numDocuments > 0 && existsSync(bin) && !existsSync(idx)) {
+    const size = state.numTokens * bytesOfDtype(dtype);
+    if (!existsSync(idx) && statSync(bin, {throwIfNoEntry: false})?.size === size) {
       renameSync(bin, partialFile(bin)); // It was interrupted between one name and the other.
     }
     [bin, idx].forEach((file) =>
