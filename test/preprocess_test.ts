@@ -1,3 +1,4 @@
+import {spawnSync} from 'node:child_process';
 import fs, {
   existsSync,
   mkdirSync,
@@ -343,6 +344,15 @@ describe('preprocess', () => {
       `preprocess: --input '${folder}/none' must exist, got none`,
     );
     expect(() => listInputs([folder])).toThrow('preprocess: --input must hold a file, got none');
+  });
+
+  (process.platform === 'win32' ? it.skip : it)('refuses lines of a named pipe', () => {
+    const pipe = join(folder, 'pipe');
+    spawnSync('mkfifo', [pipe], {stdio: 'inherit'});
+    expect(() => listInputs([pipe], 'jsonl')).toThrow(
+      `preprocess: --input '${pipe}' must be a file, got a pipe or device; '-' takes one as standard input`,
+    );
+    expect(listInputs([pipe], 'text').length).toBe(1);
   });
 
   it.each<[string, string, string]>([

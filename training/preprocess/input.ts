@@ -45,7 +45,7 @@ const MAX_TEXT_BYTES = 2 ** 28;
  * are left out) or '-', the standard input.
  *
  * @param format Of all files; without it, by the ends of their names, and JSONL from the standard input.
- * @throws If one is missing, or there is nothing.
+ * @throws If one is missing, of JSONL and no file, or there is nothing.
  */
 export function listInputs(paths: readonly string[], format?: InputFormat): InputFile[] {
   const files = paths.flatMap((path) => listInput(path, format));
@@ -70,7 +70,13 @@ function listInput(path: string, format?: InputFormat): InputFile[] {
     return listFiles(path).flatMap((file) => listInput(file, format));
   }
   const isJson = JSON_EXTENSIONS.includes(extname(path).toLowerCase());
-  return [{path, format: format ?? (isJson ? 'jsonl' : 'text'), size: kind.size}];
+  const file = {path, format: format ?? (isJson ? 'jsonl' : 'text'), size: kind.size};
+  assert(
+    file.format === 'text' || kind.isFile(),
+    () =>
+      `preprocess: --input '${path}' must be a file, got a pipe or device; '-' takes one as standard input`,
+  );
+  return [file];
 }
 
 /** Fields of lines that are text, each for a data set: what they must be for these inputs. */
