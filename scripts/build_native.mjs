@@ -29,6 +29,9 @@ const native = join(root, 'native');
 
 const {ADDON} = megablocks;
 
+/** No build takes so long. */
+const DAY_MS = 24 * 60 * 60 * 1000;
+
 /**
  * Builds the addon, unless it is newer than its sources and libtensorflow and `always` is false.
  *
@@ -53,6 +56,7 @@ export function buildNative({always = false, cmakeArguments = []} = {}) {
     define('MEGABLOCKS_SANITIZE', process.env.MEGABLOCKS_SANITIZE ? 'ON' : 'OFF'),
   ];
   mkdirSync(dirname(ADDON), {recursive: true});
+  removeKilledBuilds();
   // Its own, as another build may run; and a new one, as CMake remembers a compiler and libraries that may be out
   // of date.
   const build = mkdtempSync(join(dirname(ADDON), 'cmake-'));
@@ -65,6 +69,15 @@ export function buildNative({always = false, cmakeArguments = []} = {}) {
   } finally {
     rmSync(build, {recursive: true, force: true});
   }
+}
+
+/** A build that is killed leaves its folder. */
+function removeKilledBuilds() {
+  readdirSync(dirname(ADDON))
+    .filter((name) => name.startsWith('cmake'))
+    .map((name) => join(dirname(ADDON), name))
+    .filter((path) => statSync(path, {throwIfNoEntry: false})?.mtimeMs < Date.now() - DAY_MS)
+    .forEach((path) => rmSync(path, {recursive: true, force: true}));
 }
 
 /** The folder of libtensorflow. */

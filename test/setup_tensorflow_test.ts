@@ -196,6 +196,9 @@ test('builds of the ops may run at once, and leave nothing but them', async () =
   chmodSync(path('bin/cmake'), 0o755);
   write('node_modules/node-api-headers/index.js', 'exports.include_dir = __dirname;');
   write('node_modules/node-api-headers/node_api.h', '');
+  // What is left of a build that was killed.
+  mkdirSync(path('native/build/cmake-old'), {recursive: true});
+  utimesSync(path('native/build/cmake-old'), 0, 0);
   const build = () =>
     promisify(execFile)(process.execPath, ['scripts/build_native.mjs'], {
       ...{cwd: root, timeout: 60_000},
