@@ -50,7 +50,7 @@ function start(more = '', before = '') {
   const {status, stdout, stderr} = spawnSync(process.execPath, args(more, before), {
     cwd: folder,
     encoding: 'utf8',
-    timeout: 100_000,
+    timeout: 250_000,
   });
   return {status, stdout, stderr};
 }
