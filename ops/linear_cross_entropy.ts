@@ -22,7 +22,7 @@ import {
   type SparseSoftmaxCrossEntropyGradInputs,
 } from '../src/kernel_names';
 import {currentTape, withGradient, withoutTape} from '../src/tape';
-import {labelsOfRows, sparseSoftmaxCrossEntropy} from './sparse_softmax_cross_entropy';
+import {crossEntropyOfRows, labelsOfRows} from './sparse_softmax_cross_entropy';
 
 const OP = 'linearCrossEntropyLoss';
 
@@ -133,7 +133,7 @@ function crossEntropy(
   numRows: number,
   withGradient: boolean,
 ): {loss: Scalar; logitsGrad?: Tensor2D} {
-  const losses = sparseSoftmaxCrossEntropy(labels, logits);
+  const {losses, logSums} = crossEntropyOfRows(logits, labels);
   const loss = mul<Scalar>(sum(losses), 1 / numRows);
   if (!withGradient) {
     return {loss};
@@ -141,7 +141,7 @@ function crossEntropy(
   const dy = fill([labels.size], 1 / numRows);
   const logitsGrad = runKernel<SparseSoftmaxCrossEntropyGradInputs, object, Tensor2D>(
     SparseSoftmaxCrossEntropyGrad,
-    {logits, labels, losses, dy},
+    {logits, labels, logSums, dy},
   );
   return {loss, logitsGrad};
 }

@@ -1,4 +1,11 @@
-import {cast, mean, type Scalar, type Tensor, type Tensor1D} from '@tensorflow/tfjs-core';
+import {
+  cast,
+  mean,
+  type Scalar,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+} from '@tensorflow/tfjs-core';
 import {assert, assertTensor} from '../src/asserts';
 import {inShape} from '../src/in_shape';
 import {runKernel} from '../src/kernel';
@@ -29,11 +36,24 @@ export function sparseSoftmaxCrossEntropy(labels: Tensor, logits: Tensor): Tenso
   const shape = logits.shape.slice(0, -1);
   const vocabSize = logits.shape[logits.rank - 1];
   const rowLabels = labelsOfRows(OP, labels, shape);
-  const losses = runKernel<SparseSoftmaxCrossEntropyInputs, object>(SparseSoftmaxCrossEntropy, {
-    logits: inShape(logits, [rowLabels.size, vocabSize]),
-    labels: rowLabels,
-  });
+  const {losses, logSums} = crossEntropyOfRows(
+    inShape(logits, [rowLabels.size, vocabSize]) as Tensor2D,
+    rowLabels,
+  );
+  logSums.dispose();
   return inShape(losses, shape);
+}
+
+/** Of every row of logits, its loss and the logarithm of the sum of its exponentials. */
+export function crossEntropyOfRows(
+  logits: Tensor2D,
+  labels: Tensor1D,
+): {losses: Tensor1D; logSums: Tensor1D} {
+  const [losses, logSums] = runKernel<SparseSoftmaxCrossEntropyInputs, object, Tensor1D[]>(
+    SparseSoftmaxCrossEntropy,
+    {logits, labels},
+  );
+  return {losses, logSums};
 }
 
 /**

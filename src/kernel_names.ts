@@ -347,14 +347,18 @@ export type SoftmaxInputs = Record<'logits', TensorInfo>;
 export const SoftmaxGrad = 'MegaBlocksSoftmaxGrad';
 export type SoftmaxGradInputs = Record<'y' | 'dy', TensorInfo>;
 
-/** logits [N, V], labels [N] -> losses [N]: -log softmax(logits)[label]. */
+/**
+ * logits [N, V], labels [N] -> losses [N], -log softmax(logits)[label], and logSums [N], the logarithms of
+ * the sums of exp(logits), from which the gradient has the softmax: the loss tells them only where it is
+ * not much larger.
+ */
 export const SparseSoftmaxCrossEntropy = 'MegaBlocksSparseSoftmaxCrossEntropy';
 export type SparseSoftmaxCrossEntropyInputs = Record<'logits' | 'labels', TensorInfo>;
 
-/** logits [N, V], labels [N], losses [N], dy [N] -> [N, V]: (softmax - one-hot) dy. */
+/** logits [N, V], labels [N], logSums [N], dy [N] -> [N, V]: (softmax - one-hot) dy. */
 export const SparseSoftmaxCrossEntropyGrad = 'MegaBlocksSparseSoftmaxCrossEntropyGrad';
 export type SparseSoftmaxCrossEntropyGradInputs = Record<
-  'logits' | 'labels' | 'losses' | 'dy',
+  'logits' | 'labels' | 'logSums' | 'dy',
   TensorInfo
 >;
 

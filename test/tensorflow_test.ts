@@ -361,7 +361,7 @@ describeEachBackend(
         const dy = values(rows, size);
         const [vector, weights] = [values(size), values(rows)];
         const labels = tf.range(0, rows, 1, 'int32');
-        const losses = run('SparseSoftmaxCrossEntropy', [x, labels])[0];
+        const [losses, logSums] = run('SparseSoftmaxCrossEntropy', [x, labels], {}, 2);
         const bins = tf.tensor1d([2, rows], 'int32');
         const index = [tf.reverse(labels), bins, bins];
         const permutation = {layout: 'packed', topK: 1, numRows: rows};
@@ -377,7 +377,8 @@ describeEachBackend(
             ...run('ActivationGrad', [x, dy], {activation}),
           ]),
           losses,
-          ...run('SparseSoftmaxCrossEntropyGrad', [x, labels, losses, weights]),
+          logSums,
+          ...run('SparseSoftmaxCrossEntropyGrad', [x, labels, logSums, weights]),
           ...run('LayerNorm', [x, vector, vector], {epsilon: 1e-5}),
           ...run('LayerNormGrad', [x, vector, dy], {epsilon: 1e-5}),
           ...run('LayerNormGammaGrad', [x, dy], {epsilon: 1e-5}),

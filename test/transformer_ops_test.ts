@@ -227,6 +227,42 @@ describeEachBackend('fused ops', (backendName) => {
     });
   });
 
+  // As PyTorch and TensorFlow: the gradient is softmax - one-hot, however large the loss.
+  test.each([
+    ['masked by a large number', [1, 2, -1e9, 2], 2],
+    ['masked by a very large number', [1, 2, -3e38, 2, 1], 2],
+    ['of -Infinity', [1, -Infinity, 3, -Infinity], 3],
+    ['of -Infinity, of an odd size', [1, -Infinity, 3], 1],
+    ['beside -Infinity', [1, -Infinity, 3], 2],
+  ])('the gradient of sparseSoftmaxCrossEntropy at a label %s', (_, logits, label) => {
+    const weights = logits.map(Math.exp);
+    const sum = weights.reduce((x, y) => x + y);
+    const softmaxOfRow = weights.map((weight) => weight / sum);
+    const loss = Math.log(sum) - logits[label];
+    const wanted = softmaxOfRow.map((x, i) => 0.5 * (x - (i === label ? 1 : 0)));
+    const row = tf.tensor2d(logits, [1, logits.length]);
+    const f = (x: tf.Tensor) => sparseSoftmaxCrossEntropy(tf.tensor1d([label], 'int32'), x);
+    const {value, grad} = tf.valueAndGrad(f)(row, tf.tensor1d([0.5]));
+    expectClose(grad, wanted);
+    withValues([value], ([value]) => {
+      expect(Math.min(value, 3.5e38) / Math.min(loss, 3.5e38)).toBeCloseTo(1);
+    });
+  });
+
+  test.each([
+    ['NaN', [1, NaN, 3, 4]],
+    ['Infinity', [1, Infinity, 3]],
+    ['-Infinity alone', [-Infinity, -Infinity, -Infinity, -Infinity]],
+  ])('sparseSoftmaxCrossEntropy is honest about %s', (_, logits) => {
+    const row = tf.tensor2d(logits, [1, logits.length]);
+    const f = (x: tf.Tensor) => sparseSoftmaxCrossEntropy(tf.tensor1d([0], 'int32'), x);
+    const {value, grad} = tf.valueAndGrad(f)(row);
+    withValues([value, grad], (value, grad) => {
+      expect(value[0]).toBeNaN();
+      expect(grad[0]).toBeNaN();
+    });
+  });
+
   test.each([
     [1, 2],
     [5, 3],

@@ -102,7 +102,7 @@ const CALLS: Record<string, (wild: Wild, s: number) => Call[]> = {
   EmbeddingGrad: (wild, s) => [[{dy: tf.ones([9, 3 * s]), indices: wild(9)}, {vocabSize: 6}]],
   SparseSoftmaxCrossEntropy: (wild, s) => [[{logits: tf.ones([6, 3 * s]), labels: wild(6)}]],
   SparseSoftmaxCrossEntropyGrad: (wild, s) => [
-    [{logits: tf.ones([6, 3 * s]), labels: wild(6), losses: tf.ones([6]), dy: tf.ones([6])}],
+    [{logits: tf.ones([6, 3 * s]), labels: wild(6), logSums: tf.ones([6]), dy: tf.ones([6])}],
   ],
 };
 

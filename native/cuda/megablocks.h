@@ -224,13 +224,14 @@ cudaError_t megablocks_layer_norm_gamma_grad(
     const float* x, const float* dy, int64_t rows, int64_t size, float epsilon, float* dgamma,
     void* workspace, cudaStream_t stream);
 
-/// logits [rows, size], labels [rows] -> losses [rows]; zero for a label out of range.
+/// logits [rows, size], labels [rows] -> losses [rows], zero for a label out of range, and the logarithms
+/// of the sums of the rows' exponentials.
 cudaError_t megablocks_cross_entropy(
     const float* logits, const int32_t* labels, int64_t rows, int64_t size, float* losses,
-    cudaStream_t stream);
+    float* log_sums, cudaStream_t stream);
 /// (softmax - one-hot) dy.
 cudaError_t megablocks_cross_entropy_grad(
-    const float* logits, const int32_t* labels, const float* losses, const float* dy, int64_t rows,
+    const float* logits, const int32_t* labels, const float* log_sums, const float* dy, int64_t rows,
     int64_t size, float* dlogits, cudaStream_t stream);
 
 /// qkv [batch, length, 3 * heads * head_size], queries, keys and values side by side -> [batch, length,

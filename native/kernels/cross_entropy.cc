@@ -20,12 +20,14 @@ void sparse_softmax_cross_entropy(Context& context, const NoAttrs& attrs) {
       const float* line = call.logits.data + row * size;
       const int64_t label = call.labels.data[row];
       if (label < 0 || label >= size) {
-        call.losses[row] = 0;
+        call.losses[row] = call.log_sums[row] = 0;
         continue;
       }
       const float largest = simd().max(size, line);
+      const float log_sum = std::log(simd().sum_exp(size, line, largest));
       // The difference of the two largest terms comes first: it is exact where it matters.
-      call.losses[row] = std::log(simd().sum_exp(size, line, largest)) + (largest - line[label]);
+      call.losses[row] = log_sum + (largest - line[label]);
+      call.log_sums[row] = log_sum + largest;
     }
   });
 }
@@ -42,9 +44,8 @@ void sparse_softmax_cross_entropy_grad(Context& context, const NoAttrs& attrs) {
         std::memset(to, 0, size * sizeof(float));
         continue;
       }
-      // softmax = exp(logits - shift), since the loss is log(sum) + largest - logits[label].
       const float dy = call.dy.data[row];
-      simd().scaled_exp(size, line, call.losses.data[row] + line[label], dy, to);
+      simd().scaled_exp(size, line, call.log_sums.data[row], dy, to);
       to[label] -= dy;
     }
   });

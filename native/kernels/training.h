@@ -55,31 +55,32 @@ struct EmbeddingGradCall {
         dtable(context.output_floats(0, {attrs.vocab_size, size})) {}
 };
 
-/// logits [rows, size], labels [rows] -> losses [rows].
+/// logits [rows, size], labels [rows] -> losses, log_sums [rows].
 struct CrossEntropyCall {
   Input<float> logits;
   int64_t rows, size;
   Input<int32_t> labels;
-  float* losses;
+  float *losses, *log_sums;
   CrossEntropyCall(Context& context, const NoAttrs&)
       : logits(context.floats(0, "logits", {-1, -1})),
         rows(logits.dim(0)),
         size(logits.dim(1)),
         labels(context.ints(1, "labels", {rows})),
-        losses(context.output_floats(0, {rows})) {}
+        losses(context.output_floats(0, {rows})),
+        log_sums(context.output_floats(1, {rows})) {}
 };
 struct CrossEntropyGradCall {
   Input<float> logits;
   int64_t rows, size;
   Input<int32_t> labels;
-  Input<float> losses, dy;
+  Input<float> log_sums, dy;
   float* dlogits;
   CrossEntropyGradCall(Context& context, const NoAttrs&)
       : logits(context.floats(0, "logits", {-1, -1})),
         rows(logits.dim(0)),
         size(logits.dim(1)),
         labels(context.ints(1, "labels", {rows})),
-        losses(context.floats(2, "losses", {rows})),
+        log_sums(context.floats(2, "log_sums", {rows})),
         dy(context.floats(3, "dy", {rows})),
         dlogits(context.output_floats(0, logits.shape)) {}
 };

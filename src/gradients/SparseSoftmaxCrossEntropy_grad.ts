@@ -5,9 +5,9 @@ import {SparseSoftmaxCrossEntropy, SparseSoftmaxCrossEntropyGrad} from '../kerne
 export const sparseSoftmaxCrossEntropyGradConfig: GradConfig = {
   kernelName: SparseSoftmaxCrossEntropy,
   inputsToSave: ['logits', 'labels'],
-  outputsToSave: [true],
-  gradFunc: (dy: Tensor | Tensor[], [logits, labels, losses]: Tensor[]) => ({
+  outputsToSave: [false, true],
+  gradFunc: (dys: Tensor | Tensor[], [logits, labels, logSums]: Tensor[]) => ({
     logits: () =>
-      runKernel(SparseSoftmaxCrossEntropyGrad, {logits, labels, losses, dy: dy as Tensor}),
+      runKernel(SparseSoftmaxCrossEntropyGrad, {logits, labels, logSums, dy: (dys as Tensor[])[0]}),
   }),
 };

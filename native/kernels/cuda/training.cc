@@ -45,14 +45,14 @@ void cross_entropy(Context& context, const NoAttrs& attrs) {
   const CrossEntropyCall call(context, attrs);
   Gpu(context).run([&](cudaStream_t stream) {
     return megablocks_cross_entropy(call.logits.data, call.labels.data, call.rows, call.size,
-                                    call.losses, stream);
+                                    call.losses, call.log_sums, stream);
   });
 }
 
 void cross_entropy_grad(Context& context, const NoAttrs& attrs) {
   const CrossEntropyGradCall call(context, attrs);
   Gpu(context).run([&](cudaStream_t stream) {
-    return megablocks_cross_entropy_grad(call.logits.data, call.labels.data, call.losses.data,
+    return megablocks_cross_entropy_grad(call.logits.data, call.labels.data, call.log_sums.data,
                                          call.dy.data, call.rows, call.size, call.dlogits, stream);
   });
 }

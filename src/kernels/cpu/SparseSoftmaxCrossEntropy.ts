@@ -18,7 +18,7 @@ export const sparseSoftmaxCrossEntropyConfig = kernelConfig<
     largest[row] = max;
     sums[row] = line.reduce((sum, x) => sum + Math.exp(x - max), 0);
   }
-  const losses = new Float32Array(numRows);
-  crossEntropyLosses(values, ints(backend, labels), sums, largest, losses);
-  return backend.makeTensorInfo([numRows], 'float32', losses);
+  const [losses, logSums] = [new Float32Array(numRows), new Float32Array(numRows)];
+  crossEntropyLosses(values, ints(backend, labels), sums, largest, losses, logSums);
+  return [losses, logSums].map((values) => backend.makeTensorInfo([numRows], 'float32', values));
 });

@@ -17,9 +17,9 @@ export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
   const labels = ints(backend, inputs.labels);
   const [shifts, factors] = [new Float32Array(numRows), new Float32Array(numRows)];
   crossEntropyShifts(
-    logits,
+    vocabSize,
     labels,
-    floats(backend, inputs.losses),
+    floats(backend, inputs.logSums),
     floats(backend, inputs.dy),
     shifts,
     factors,

@@ -1,6 +1,6 @@
 /**
- * losses [N] = log(sum of exp(logits - largest)) + largest - logits[label], from the sums and the
- * largest logit of every row. A label out of range is ignored: its loss is zero.
+ * logSums [N] = log(sum of exp(logits - largest)) + largest, from the sums and the largest logit of
+ * every row, and losses [N] = logSums - logits[label]. A label out of range is ignored: its loss is zero.
  */
 export function crossEntropyLosses(
   logits: Float32Array,
@@ -8,35 +8,34 @@ export function crossEntropyLosses(
   sums: Float32Array,
   largest: Float32Array,
   losses: Float32Array,
+  logSums: Float32Array,
 ) {
   const vocabSize = logits.length / labels.length;
   for (let row = 0; row < labels.length; row++) {
     const label = labels[row];
     const ignored = label < 0 || label >= vocabSize;
+    const logSum = Math.log(sums[row]);
+    logSums[row] = logSum + largest[row];
     // The difference of the two largest terms comes first: it is exact where it matters.
-    losses[row] = ignored
-      ? 0
-      : Math.log(sums[row]) + (largest[row] - logits[row * vocabSize + label]);
+    losses[row] = ignored ? 0 : logSum + (largest[row] - logits[row * vocabSize + label]);
   }
 }
 
 /**
- * What the gradient (softmax - one-hot) dy takes of each row: softmax = exp(logits - shift), with
- * shift = loss + logits[label], and dy as the factor; zero for a label out of range.
+ * What the gradient (softmax - one-hot) dy takes of each row: softmax = exp(logits - shift), with the
+ * logarithm of the sum as the shift and dy as the factor; zero for a label out of range.
  */
 export function crossEntropyShifts(
-  logits: Float32Array,
+  vocabSize: number,
   labels: Int32Array,
-  losses: Float32Array,
+  logSums: Float32Array,
   dy: Float32Array,
   shifts: Float32Array,
   factors: Float32Array,
 ) {
-  const vocabSize = logits.length / labels.length;
   for (let row = 0; row < labels.length; row++) {
-    const label = labels[row];
-    const ignored = label < 0 || label >= vocabSize;
-    shifts[row] = ignored ? 0 : losses[row] + logits[row * vocabSize + label];
+    const ignored = labels[row] < 0 || labels[row] >= vocabSize;
+    shifts[row] = ignored ? 0 : logSums[row];
     factors[row] = ignored ? 0 : dy[row];
   }
 }

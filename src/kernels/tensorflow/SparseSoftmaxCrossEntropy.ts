@@ -6,4 +6,5 @@ export const sparseSoftmaxCrossEntropyConfig = tensorflowKernel<
   object
 >(SparseSoftmaxCrossEntropy, {
   inputs: ['logits', 'labels'],
+  numOutputs: 2,
 });

@@ -8,5 +8,5 @@ export const sparseSoftmaxCrossEntropyGradConfig = tensorflowKernel<
   SparseSoftmaxCrossEntropyGradInputs,
   object
 >(SparseSoftmaxCrossEntropyGrad, {
-  inputs: ['logits', 'labels', 'losses', 'dy'],
+  inputs: ['logits', 'labels', 'logSums', 'dy'],
 });

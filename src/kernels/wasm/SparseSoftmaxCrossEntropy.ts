@@ -11,7 +11,7 @@ export const sparseSoftmaxCrossEntropyConfig = kernelConfig<
   BackendWasm
 >(SparseSoftmaxCrossEntropy, 'wasm', ({inputs: {logits, labels}, backend}) => {
   const [numRows, vocabSize] = logits.shape;
-  const losses = makeOutput(backend, [numRows], 'float32');
+  const [losses, logSums] = [0, 1].map(() => makeOutput(backend, [numRows], 'float32'));
   withScratch(backend, 8 * numRows, (sums) => {
     const largest = sums + 4 * numRows;
     assembly(backend).softmaxSums(numRows, vocabSize, address(backend, logits), sums, largest);
@@ -21,7 +21,8 @@ export const sparseSoftmaxCrossEntropyConfig = kernelConfig<
       floatsAt(backend, sums, numRows),
       floatsAt(backend, largest, numRows),
       floats(backend, losses),
+      floats(backend, logSums),
     );
   });
-  return losses;
+  return [losses, logSums];
 });

@@ -13,15 +13,15 @@ export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
   object,
   BackendWasm
 >(SparseSoftmaxCrossEntropyGrad, 'wasm', ({inputs, backend}) => {
-  const {logits, labels, losses, dy} = inputs;
+  const {logits, labels, logSums, dy} = inputs;
   const [numRows, vocabSize] = logits.shape;
   const out = makeOutput(backend, logits.shape, 'float32');
   withScratch(backend, 8 * numRows, (shifts) => {
     const factors = shifts + 4 * numRows;
     crossEntropyShifts(
-      floats(backend, logits),
+      vocabSize,
       ints(backend, labels),
-      floats(backend, losses),
+      floats(backend, logSums),
       floats(backend, dy),
       floatsAt(backend, shifts, numRows),
       floatsAt(backend, factors, numRows),

@@ -2,7 +2,7 @@ import type {MathBackendWebGL} from '@tensorflow/tfjs-backend-webgl';
 import {kernelConfig} from '../../kernel';
 import {SparseSoftmaxCrossEntropy, type SparseSoftmaxCrossEntropyInputs} from '../../kernel_names';
 import {EXPONENTIAL} from './nan_glsl';
-import {type Program, runProgram} from './program';
+import {type Program, runProgram, runWithOutputs} from './program';
 
 const SUMS = `
   ${EXPONENTIAL}
@@ -46,7 +46,7 @@ const LOSSES: Program = {
   name: SparseSoftmaxCrossEntropy,
   inputs: {logits: 'packed', labels: 'flat', parts: 'packed'},
   layout: 'flat',
-  outputs: ['loss'],
+  outputs: ['loss', 'logSum'],
   declarations: SUMS,
   main: `
     int label = labelsInt(index);
@@ -58,8 +58,12 @@ const LOSSES: Program = {
       sums = addSums(sums, parts(index >> 1, part));
     }
     vec2 row = (index & 1) == 0 ? sums.xy : sums.zw;
+    // Of -Infinity alone the sum is zero.
+    bool isFailed = isNaN(row.y) || row.y == 0.0;
+    float logOfSum = isFailed ? uintBitsToFloat(0x7fc00000u) : log(row.y);
+    logSum = logOfSum + row.x;
     // The difference of the two largest terms comes first: it is exact where it matters.
-    loss = isNaN(row.y) ? row.y : log(row.y) + (row.x - logitsValue(index, label));`,
+    loss = logOfSum + (row.x - logitsValue(index, label));`,
 };
 
 export const sparseSoftmaxCrossEntropyConfig = kernelConfig<
@@ -76,7 +80,10 @@ export const sparseSoftmaxCrossEntropyConfig = kernelConfig<
     shape: [numRows, 2 * Math.ceil(columnTexels / partTexels)],
     uniforms: {partTexels},
   });
-  const losses = runProgram(backend, LOSSES, {inputs: {logits, labels, parts}, shape: [numRows]});
+  const outputs = runWithOutputs(backend, LOSSES, {
+    inputs: {logits, labels, parts},
+    shape: [numRows],
+  });
   backend.disposeIntermediateTensorInfo(parts);
-  return losses;
+  return outputs;
 });

@@ -9,18 +9,18 @@ import {type Program, runProgram} from './program';
 
 const PROGRAM: Program = {
   name: SparseSoftmaxCrossEntropyGrad,
-  inputs: {logits: 'packed', labels: 'flat', losses: 'flat', dy: 'flat'},
+  inputs: {logits: 'packed', labels: 'flat', logSums: 'flat', dy: 'flat'},
   layout: 'packed',
   outputs: ['dlogits'],
   declarations: `
     ${EXPONENTIAL}
-    // softmax = exponential(x - shift), with the loss and the label's logit as the shift.
+    // softmax = exponential(x - logSum).
     vec2 gradOf(vec2 x, int row, int column) {
       int label = labelsInt(row);
       if (label < 0 || label >= logits_columns) {
         return vec2(0.0);
       }
-      vec2 softmax = exponential(x - (losses(row) + logitsValue(row, label)));
+      vec2 softmax = exponential(x - logSums(row));
       vec2 isLabel = vec2(equal(ivec2(label), ivec2(column, column + 1)));
       return (softmax - isLabel) * dy(row);
     }`,
@@ -35,6 +35,6 @@ export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
   SparseSoftmaxCrossEntropyGradInputs,
   object,
   MathBackendWebGL
->(SparseSoftmaxCrossEntropyGrad, 'webgl', ({inputs: {logits, labels, losses, dy}, backend}) =>
-  runProgram(backend, PROGRAM, {inputs: {logits, labels, losses, dy}, shape: logits.shape}),
+>(SparseSoftmaxCrossEntropyGrad, 'webgl', ({inputs: {logits, labels, logSums, dy}, backend}) =>
+  runProgram(backend, PROGRAM, {inputs: {logits, labels, logSums, dy}, shape: logits.shape}),
 );

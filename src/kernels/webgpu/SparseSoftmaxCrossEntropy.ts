@@ -17,7 +17,7 @@ function crossEntropyProgram(type: FloatType, workgroupSize: number): Program {
     name: SparseSoftmaxCrossEntropy,
     variant: `${type} ${workgroupSize}`,
     inputs: {logits: type, labels: 'i32'},
-    outputs: {losses: 'f32'},
+    outputs: {losses: 'f32', logSums: 'f32'},
     uniforms: {length: 'u32'},
     workgroupSize,
     declarations: () => `
@@ -54,15 +54,18 @@ function crossEntropyProgram(type: FloatType, workgroupSize: number): Program {
       let row = combineLanes(lane, State(largest, sum, hasNan));
       if (lane == 0u) {
         let label = labels[group];
+        var logOfSum = log(row.y);
+        // Of -Infinity alone the sum is zero.
+        if (row.z > 0 || bitcast<u32>(row.x) == 0x7f800000u || row.y == 0) { logOfSum = ${NAN}; }
         var loss = 0.0;
         if (label >= 0 && u32(label) < uniforms.length * ${lengthOf(type)}u) {
           let at = u32(label);
           let logit = ${vector ? 'logits[begin + at / 4u][at % 4u]' : 'logits[begin + at]'};
           // The difference of the two largest terms comes first: it is exact where it matters.
-          loss = log(row.y) + (row.x - logit);
-          if (row.z > 0 || bitcast<u32>(row.x) == 0x7f800000u) { loss = ${NAN}; }
+          loss = logOfSum + (row.x - logit);
         }
         losses[group] = loss;
+        logSums[group] = logOfSum + row.x;
       }`,
   };
 }
@@ -73,14 +76,14 @@ export const sparseSoftmaxCrossEntropyConfig = kernelConfig<
   WebGPUBackend
 >(SparseSoftmaxCrossEntropy, 'webgpu', ({inputs: {logits, labels}, backend}) => {
   const [numRows, vocabSize] = logits.shape;
-  const losses = makeOutput(backend, [numRows]);
+  const [losses, logSums] = [0, 1].map(() => makeOutput(backend, [numRows]));
   const type = floatType(vocabSize);
   const length = vocabSize / lengthOf(type);
   runProgram(backend, crossEntropyProgram(type, rowWorkgroupSize(length)), {
     inputs: {logits, labels},
-    outputs: {losses},
+    outputs: {losses, logSums},
     uniforms: {length},
     workgroups: numRows,
   });
-  return losses;
+  return [losses, logSums];
 });

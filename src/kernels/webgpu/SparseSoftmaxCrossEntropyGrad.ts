@@ -8,10 +8,9 @@ import {type FloatType, floatType, isNan, lengthOf} from './float_wgsl';
 import {makeOutput, type Program, runProgram} from './program';
 import {rowWorkgroupSize} from './row_lanes';
 
-/** One workgroup a row: the loss has the sum over it, so that every element is read and written once. */
+/** One workgroup a row: the forward pass has summed over it, so that every element is read and written once. */
 function crossEntropyGradProgram(type: FloatType, workgroupSize: number): Program {
   const vector = type !== 'f32';
-  const logit = vector ? 'logits[begin + label / 4u][label % 4u]' : 'logits[begin + label]';
   // Which elements of a vector are the label's.
   const isLabel = vector
     ? 'vec4<u32>(4u * at) + vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(label)'
@@ -19,7 +18,7 @@ function crossEntropyGradProgram(type: FloatType, workgroupSize: number): Progra
   return {
     name: SparseSoftmaxCrossEntropyGrad,
     variant: `${type} ${workgroupSize}`,
-    inputs: {logits: type, labels: 'i32', losses: 'f32', dy: 'f32'},
+    inputs: {logits: type, labels: 'i32', logSums: 'f32', dy: 'f32'},
     outputs: {dlogits: type},
     uniforms: {length: 'u32'},
     workgroupSize,
@@ -33,15 +32,14 @@ function crossEntropyGradProgram(type: FloatType, workgroupSize: number): Progra
         }
         return;
       }
-      let loss = losses[group];
-      let shift = loss + ${logit};
+      let logSum = logSums[group];
       let factor = dy[group];
-      // A row with a NaN has it as its loss.
-      let failed = ${isNan('f32', 'loss')};
+      // That of a row with a NaN is NaN.
+      let failed = ${isNan('f32', 'logSum')};
       for (var at = lane; at < uniforms.length; at += ${workgroupSize}u) {
-        let probability = exp(max(logits[begin + at] - shift, ${type}(-104)));
+        let probability = exp(max(logits[begin + at] - logSum, ${type}(-104)));
         let gradient = factor * (probability - select(${type}(0), ${type}(1), ${isLabel}));
-        dlogits[begin + at] = select(gradient, ${type}(loss), failed);
+        dlogits[begin + at] = select(gradient, ${type}(logSum), failed);
       }`,
   };
 }
@@ -51,13 +49,13 @@ export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
   object,
   WebGPUBackend
 >(SparseSoftmaxCrossEntropyGrad, 'webgpu', ({inputs, backend}) => {
-  const {logits, labels, losses, dy} = inputs;
+  const {logits, labels, logSums, dy} = inputs;
   const [numRows, vocabSize] = logits.shape;
   const dlogits = makeOutput(backend, [numRows, vocabSize]);
   const type = floatType(vocabSize);
   const length = vocabSize / lengthOf(type);
   runProgram(backend, crossEntropyGradProgram(type, rowWorkgroupSize(length)), {
-    inputs: {logits, labels, losses, dy},
+    inputs: {logits, labels, logSums, dy},
     outputs: {dlogits},
     uniforms: {length},
     workgroups: numRows,
