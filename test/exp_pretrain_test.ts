@@ -223,6 +223,17 @@ describe('options of pretrain', () => {
     expect(warned).toContain(`'${save}/report.html' cannot be written`);
   });
 
+  it('of a run without evaluation leave out the validation and the test', async () => {
+    const log = jest.spyOn(console, 'log').mockImplementation();
+    const save = join(folder, 'out');
+    const options = {...parse('--train-iters 2 --eval-iters 0'), dataPath: [writeDataset()], save};
+    expect(await run(options)).toBe(0);
+    log.mockRestore();
+    const records = MetricsLog.read(new RunFolder(save));
+    expect(records.length).toBe(2);
+    expect(records.filter((record) => 'validationLoss' in record)).toEqual([]);
+  });
+
   it('refuse data of another tokenizer', async () => {
     const log = jest.spyOn(console, 'log').mockImplementation();
     const prefix = writeDataset();
