@@ -73,6 +73,13 @@ export function assertCount(
   );
 }
 
+/** Checks the most that there may be of something: an integer of at least 1, or Infinity. */
+export function assertLimit(op: string, name: string, value: unknown) {
+  if (value !== Infinity) {
+    assertCount(op, name, value, {min: 1});
+  }
+}
+
 /** The largest int32: no index and no size may exceed it. */
 export const MAX_INT32 = 2 ** 31 - 1;
 

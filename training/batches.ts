@@ -1,5 +1,5 @@
 import {tensor2d, tensor3d} from '@tensorflow/tfjs-core';
-import {assert, assertCount} from '../src/asserts';
+import {assert, assertCount, assertLimit} from '../src/asserts';
 import {randomNumbers} from '../src/random';
 import type {Batch, BatchDataset, TrainingData} from './training_data';
 
@@ -79,7 +79,7 @@ class RandomWindows {
 export function validationBatches(config: BatchesConfig, maxBatches = Infinity): BatchDataset {
   const {ids, batchSize, sequenceLength} = config;
   assertShape('validationBatches', config);
-  assertMaxBatches('validationBatches', maxBatches);
+  assertLimit('validationBatches', 'maxBatches', maxBatches);
   const numWindows = Math.floor((ids.length - 1) / sequenceLength);
   const numBatches = Math.min(Math.floor(numWindows / batchSize), maxBatches);
   assert(
@@ -141,13 +141,6 @@ function randomPermutation(size: number, random: () => number): Uint32Array<Arra
     [permutation[i], permutation[j]] = [permutation[j], permutation[i]];
   }
   return permutation;
-}
-
-/** Checks a number of batches at most, which may be Infinity. */
-export function assertMaxBatches(op: string, maxBatches: number) {
-  if (maxBatches !== Infinity) {
-    assertCount(op, 'maxBatches', maxBatches, {min: 1});
-  }
 }
 
 function assertShape(op: string, {batchSize, sequenceLength}: BatchesConfig) {

@@ -6,7 +6,7 @@ import {
   type LayersModel,
   type Logs,
 } from '@tensorflow/tfjs-layers';
-import {assertCount} from '../src/asserts';
+import {assertCount, assertLimit} from '../src/asserts';
 import {Checkpoints, type RunConfig, type TrainingState} from './checkpoint';
 import {ExpertLoad, type RoutingSummary} from './expert_load';
 import {formatPerplexity} from './format';
@@ -101,7 +101,7 @@ export async function trainLanguageModel(options: TrainingOptions): Promise<Trai
     assertCount('trainLanguageModel', name, options[name], {min: 1});
   }
   const {maxSkippedSteps = MAX_SKIPPED_STEPS} = options;
-  assertCount('trainLanguageModel', 'maxSkippedSteps', maxSkippedSteps, {min: 1});
+  assertLimit('trainLanguageModel', 'maxSkippedSteps', maxSkippedSteps);
   const {model, optimizer, loss, folder, config, keepCheckpoints: keep, maxShardBytes} = options;
   compileLanguageModel(model, optimizer, loss);
   const checkpoints = new Checkpoints({storage: folder, config, keep, maxShardBytes});

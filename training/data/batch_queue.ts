@@ -1,6 +1,5 @@
 import {tensor2d, tensor3d} from '@tensorflow/tfjs-core';
-import {assert, assertCount} from '../../src/asserts';
-import {assertMaxBatches} from '../batches';
+import {assert, assertCount, assertLimit} from '../../src/asserts';
 import type {Batch, BatchDataset, TrainingData} from '../training_data';
 import type {BatchSource} from './batch_source';
 
@@ -119,7 +118,7 @@ export function sampleData(config: SampleBatchesConfig): TrainingData {
  * @throws If the samples do not fill one batch.
  */
 export function evaluationData(config: SampleBatchesConfig, maxBatches = Infinity): BatchDataset {
-  assertMaxBatches('evaluationData', maxBatches);
+  assertLimit('evaluationData', 'maxBatches', maxBatches);
   const size = Math.min(maxBatches, new BatchQueue(config).numBatches);
   return {size, iterator: async () => new BatchQueue(config).generate(size)};
 }

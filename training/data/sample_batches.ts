@@ -1,5 +1,5 @@
 import {type Dataset, generator} from '@tensorflow/tfjs-data';
-import {assertMaxBatches} from '../batches';
+import {assertLimit} from '../../src/asserts';
 import {BatchQueue, type SampleBatch} from './batch_queue';
 
 /**
@@ -25,7 +25,7 @@ export class SampleBatches extends BatchQueue {
 
   /** The first batches, the same ones each time; `state` stays as it is. */
   first(maxBatches = Infinity): Dataset<SampleBatch> {
-    assertMaxBatches('SampleBatches', maxBatches);
+    assertLimit('SampleBatches', 'maxBatches', maxBatches);
     const count = Math.min(maxBatches, this.numBatches);
     return generator<SampleBatch>(() => new BatchQueue(this.config).generate(count));
   }
