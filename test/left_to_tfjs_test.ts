@@ -53,3 +53,21 @@ describeEachBackend(
   },
   ['wasm', 'webgpu', 'webgl'],
 );
+
+describeEachBackend(
+  'useFastMatMul is honest about NaN',
+  () => {
+    test.each(['linear', 'relu', 'elu', 'sigmoid', 'leakyrelu'] as const)(
+      '%s',
+      async (activation) => {
+        const a = tf.tensor2d([NaN, 1, 1, 0], [2, 2]);
+        await withFastMatMul(() => {
+          const y = tf.fused.matMul({a, b: tf.ones<tf.Rank.R2>([2, 4]), activation});
+          expectClose(tf.isNaN(y), [1, 1, 1, 1, 0, 0, 0, 0]);
+        })();
+        a.dispose();
+      },
+    );
+  },
+  ['wasm', 'webgpu', 'webgl'],
+);

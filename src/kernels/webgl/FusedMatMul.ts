@@ -8,11 +8,12 @@ import {
 import {replacementConfig} from '../../kernel';
 import {isFastFusedMatMul} from '../shared/fast_mat_mul';
 import {denseMatMul} from './dense_matmul';
+import {IS_NAN} from './nan_glsl';
 import {type Program, runProgram} from './program';
 
 const NEGATIVE = 'lessThan(x, vec4(0.0))';
 
-/** GLSL of each activation that tf.fused knows. */
+/** GLSL of each activation that tf.fused knows; of NaN it is NaN. */
 const ACTIVATIONS: Record<string, string> = {
   linear: 'x',
   relu: 'max(x, 0.0)',
@@ -68,10 +69,11 @@ function epilogueProgram(
     layout: 'packed',
     outputs: ['y'],
     uniforms: {alpha: 'float'},
+    declarations: IS_NAN,
     main: `
       vec4 x = product(rowTexel, columnTexel)${bias ? ` + ${perColumn('bias', bias)}` : ''};
       ${slopes ? `vec4 slope = ${perColumn('slopes', slopes)};` : ''}
-      y = ${activation};`,
+      y = mix(${activation}, x, isNaN(x));`,
   };
 }
 

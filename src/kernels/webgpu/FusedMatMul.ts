@@ -8,8 +8,9 @@ import {
 import {replacementConfig} from '../../kernel';
 import {isFastFusedMatMul} from '../shared/fast_mat_mul';
 import {type DenseMatMul, denseMatMul} from './dense_matmul';
+import {isNan} from './float_wgsl';
 
-/** WGSL of each activation that tf.fused knows, for `x` of type vec4f. */
+/** WGSL of each activation that tf.fused knows, for `x` of type vec4f; of NaN it is NaN. */
 const ACTIVATIONS: Record<string, string> = {
   linear: 'x',
   relu: 'max(x, vec4f())',
@@ -65,7 +66,9 @@ function epilogueOf(
     uniforms: activation === 'leakyrelu' ? {alpha} : undefined,
     declarations: `
       ${extras.map(({declaration}) => declaration).join('\n')}
-      fn activate(x : vec4f${usesSlopes ? ', slope : vec4f' : ''}) -> vec4f { return ${code}; }`,
+      fn activate(x : vec4f${usesSlopes ? ', slope : vec4f' : ''}) -> vec4f {
+        return select(${code}, x, ${isNan('vec4<f32>', 'x')});
+      }`,
     apply: (value, column) => {
       const sum = bias1 == null ? value : `(${value} + ${bias1.read(column)})`;
       return `activate(${sum}${usesSlopes ? `, ${slopes1.read(column)}` : ''})`;
