@@ -148,20 +148,20 @@ describe('npm start', () => {
   it('saves at Ctrl-C, and the same command takes the steps that are left', async () => {
     const command = '--models dmoe --steps 4000 --save-every 1000';
     const {child, printed, ended} = spawnProgram(command);
-    await printed('dMoE step 1/4000');
+    await printed('dMoE step 4: validation');
     child.kill('SIGINT');
     child.kill('SIGINT'); // As npm does, which passes on what the terminal has sent already.
     const {code, stdout} = await ended();
     expect(code).toBe(130);
-    expect(stdout).toMatch(
-      /dMoE stopped at step \d+ of 4000 \(SIGINT\) and is saved in run.dmoe\. The same command goes on from there\.\n$/,
-    );
-    const [checkpoint] = readdirSync(join(folder, 'run/dmoe')).filter((name) =>
-      name.startsWith('checkpoint'),
-    );
-    const stopped = Number(/\d+/.exec(checkpoint)![0]);
+    const said =
+      /dMoE stopped at step (\d+) of 4000 \(SIGINT\) and is saved in run.dmoe\. The same command goes on from there\.\n$/;
+    expect(stdout).toMatch(said);
+    const stopped = Number(said.exec(stdout)![1]);
     expect(stopped).toBeGreaterThan(0);
     expect(stopped).toBeLessThan(4000);
+    expect(readdirSync(join(folder, 'run/dmoe')).join()).toMatch(
+      new RegExp(`checkpoint-0*${stopped}\\.`),
+    );
 
     const next = start(`${command} --time-budget 0`);
     expect(next.status).toBe(0);
