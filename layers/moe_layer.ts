@@ -13,7 +13,7 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import {layers, type LayerVariable, type Shape, type SymbolicTensor} from '@tensorflow/tfjs-layers';
-import {assert} from '../src/asserts';
+import {assert, showShape} from '../src/asserts';
 import {
   type ActivationFunction,
   activationKernel,
@@ -282,7 +282,7 @@ export abstract class MoELayer extends layers.Layer {
   }
 
   private assertShape(shape: Shape) {
-    const shown = `[${shape.map(String)}]`;
+    const shown = showShape(shape);
     assert(
       shape.length >= 2,
       () => `${this.owner}: input must have a rank of at least 2, got shape ${shown}`,

@@ -1,6 +1,6 @@
 import type {Tensor} from '@tensorflow/tfjs-core';
 import type {Shape, SymbolicTensor} from '@tensorflow/tfjs-layers';
-import {assert} from '../src/asserts';
+import {assert, showShape} from '../src/asserts';
 
 /** What tf.layers hands to a layer before it builds or calls it: values, or what stands for them. */
 export type LayerInputs = Tensor | SymbolicTensor | (Tensor | SymbolicTensor)[];
@@ -24,6 +24,6 @@ export function assertInputShape(
   const shape: Shape = onlyInput(layer, inputs).shape;
   assert(
     isRight(shape),
-    () => `${layer}: inputs must have ${wanted}, got shape [${shape.map(String)}]`,
+    () => `${layer}: inputs must have ${wanted}, got shape ${showShape(shape)}`,
   );
 }

@@ -1,7 +1,7 @@
 import {slice, type Tensor, tensor2d, tidy} from '@tensorflow/tfjs-core';
 import type {LayersModel} from '@tensorflow/tfjs-layers';
 import {beforeLogits} from '../layers/logits';
-import {assert, assertCount, assertNumber, describe} from '../src/asserts';
+import {assert, assertCount, assertNumber, describe, showShape} from '../src/asserts';
 import {randomNumbers} from '../src/random';
 
 export interface GenerateOptions {
@@ -47,7 +47,7 @@ export async function generate(
   assert(
     length != null,
     () =>
-      `generate: model must take sequences of a static length, got [${model.inputs[0].shape.map(String)}]`,
+      `generate: model must take sequences of a static length, got ${showShape(model.inputs[0].shape)}`,
   );
   assert(prompt.length > 0, () => 'generate: prompt must have at least one token, got none');
 

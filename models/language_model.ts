@@ -206,12 +206,17 @@ function checkConfig(config: LanguageModelConfig) {
     () =>
       `languageModel: numHeads must divide hiddenSize, ${config.hiddenSize}, got ${config.numHeads}`,
   );
-  assertOneOf('languageModel', 'feedForward', config.feedForward ?? 'dense', FEED_FORWARDS);
+  const feedForward = config.feedForward ?? 'dense';
+  assertOneOf('languageModel', 'feedForward', feedForward, FEED_FORWARDS);
   if (config.ffnHiddenSize != null) {
     assertCount('languageModel', 'ffnHiddenSize', config.ffnHiddenSize, {min: 1});
   }
-  assertCount('languageModel', 'seed', config.seed ?? 0, {min: 0});
-  assertNumber('languageModel', 'initStd', config.initStd ?? 0.02, {min: 0});
+  if (config.seed != null) {
+    assertCount('languageModel', 'seed', config.seed, {min: 0});
+  }
+  if (config.initStd != null) {
+    assertNumber('languageModel', 'initStd', config.initStd, {min: 0});
+  }
   const moe = (config.moe ?? {}) as MoEArguments;
   const own = OWN_MOE_FIELDS.find((field) => moe[field] != null);
   assert(
@@ -220,7 +225,7 @@ function checkConfig(config: LanguageModelConfig) {
       `languageModel: moe must not have ${own}, which is the model's own, got ${describe(moe[own!])}`,
   );
   assert(
-    config.moe == null || config.feedForward === 'moe' || config.feedForward === 'dMoE',
+    config.moe == null || feedForward !== 'dense',
     () => "languageModel: feedForward must be 'moe' or 'dMoE' where there is moe, got 'dense'",
   );
 }

@@ -56,6 +56,11 @@ export function assertBins(op: string, bins: Tensor, numBins?: number, name = 'b
   );
 }
 
+/** A shape as messages show it, of which sizes may not be known. */
+export function showShape(shape: readonly (number | null)[]): string {
+  return `[${shape.map(String)}]`;
+}
+
 /** Checks an integer argument against its bounds, both inclusive. */
 export function assertCount(
   op: string,

@@ -17,6 +17,7 @@ import {
 import {ACTIVATION_NAMES} from '../src/kernel_names';
 import {describeEachBackend} from './backends';
 import {expectClose} from './close';
+import {withGradients} from './with_gradients';
 
 // tf.cast makes floats of integers and booleans without a copy on some backends: what holds the data is then
 // no array of floats. Each op gives of such what it gives of floats.
@@ -38,12 +39,6 @@ const bins = () => tf.tensor1d([1, 3], 'int32');
 const indices = () => tf.tensor1d([1, 0, 2], 'int32');
 const binIds = () => tf.tensor1d([0, 1, 1], 'int32');
 const labels = () => tf.tensor1d([1, 0, 2], 'int32');
-
-/** The output and the gradients of all operands. */
-function withGradients(f: (...x: tf.Tensor[]) => tf.Tensor, ...x: tf.Tensor[]): tf.Tensor[] {
-  const {value, grads} = tf.valueAndGrads(f)(x, tf.ones(f(...x).shape));
-  return [value, ...grads];
-}
 
 const OPS: Record<string, (make: Make) => tf.Tensor[]> = {
   ...Object.fromEntries(

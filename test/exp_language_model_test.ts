@@ -13,19 +13,14 @@ import {
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
+import {bundlePrograms} from './exp_programs';
 import {signalAt} from './signal_at';
 
 // The program as a user runs it, at sizes that take seconds.
 
-const root = join(__dirname, '..');
-const bundles = join(root, `dist/test_exp_${process.pid}`);
-const main = `require(${JSON.stringify(join(bundles, 'language_model.cjs'))}).main(process.argv.slice(1))`;
+const {command: commandOf} = bundlePrograms('language_model');
 
 let folder: string;
-beforeAll(() => {
-  spawnSync(process.execPath, [join(root, 'scripts/build_exp.mjs'), bundles], {stdio: 'inherit'});
-});
-afterAll(() => rmSync(bundles, {recursive: true, force: true}));
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'exp-'));
   mkdirSync(join(folder, 'text'));
@@ -43,7 +38,7 @@ const TINY =
 
 /** @param before Code that runs in the program first. */
 function args(more: string, before = ''): string[] {
-  return ['-e', `${before} ${main}`, '--', ...`${TINY} ${more}`.trim().split(' ')];
+  return commandOf('language_model', `${TINY} ${more}`, before);
 }
 
 function start(more = '', before = '') {

@@ -6,24 +6,22 @@ import {join} from 'node:path';
 import {setImmediate, setTimeout as sleep} from 'node:timers/promises';
 import {IndexedDataset} from '../training/data/indexed_dataset';
 import {readDescription} from '../training/preprocess/preprocess';
+import {bundlePrograms} from './exp_programs';
 
 // The program as a user runs it.
 
-const root = join(__dirname, '..');
-const bundles = join(root, `dist/test_exp_${process.pid}_preprocess`);
+const {bundles, build: rebuild, command} = bundlePrograms('preprocess');
 
-/** What node runs: the program, on a terminal where `isTTY` says so. */
-function program(args: string, isTTY = false): string[] {
-  const main = `require(${JSON.stringify(join(bundles, 'preprocess.cjs'))}).main`;
-  const code = `process.stderr.isTTY = ${isTTY}; ${main}(process.argv.slice(1))`;
-  return ['-e', code, '--', ...args.split(' ')];
+/**
+ * What node runs: the program, on a terminal where `isTTY` says so.
+ *
+ * @param before Code that runs in it first.
+ */
+function program(args: string, isTTY = false, before = ''): string[] {
+  return command('preprocess', args, `process.stderr.isTTY = ${isTTY}; ${before}`);
 }
 
 let folder: string;
-beforeAll(() => {
-  spawnSync(process.execPath, [join(root, 'scripts/build_exp.mjs'), bundles], {stdio: 'inherit'});
-});
-afterAll(() => rmSync(bundles, {recursive: true, force: true}));
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'exp-preprocess-'));
 });
@@ -32,7 +30,7 @@ afterEach(() => rmSync(folder, {recursive: true}));
 it('the bundles are there while they are built anew', async () => {
   const stale = join(bundles, 'stale.cjs');
   writeFileSync(stale, '');
-  const build = spawn(process.execPath, [join(root, 'scripts/build_exp.mjs'), bundles]);
+  const build = spawn(process.execPath, rebuild);
   const ended = once(build, 'exit');
   const bundle = join(bundles, 'preprocess_worker.cjs');
   const {length} = readFileSync(bundle);
@@ -105,17 +103,16 @@ describe('npm run preprocess', () => {
         setImmediate(() => process.exit(130));
         return write.call(this, text, ...more);
       };`;
-    const [, code, ...args] = program('--input in.jsonl --output-prefix out', true);
-    const command = ['-e', `${exit} ${code}`, ...args];
-    const {status, stderr} = spawnSync(process.execPath, command, {cwd: folder, encoding: 'utf8'});
+    const args = program('--input in.jsonl --output-prefix out', true, exit);
+    const {status, stderr} = spawnSync(process.execPath, args, {cwd: folder, encoding: 'utf8'});
     expect(status).toBe(130);
     expect(stderr).toContain('\x1b[?25l');
     expect(stderr.lastIndexOf('\x1b[?25h')).toBeGreaterThan(stderr.lastIndexOf('\x1b[?25l'));
   });
 
   it('stops at a signal while it waits for the standard input, and goes on', async () => {
-    const command = program('--input - --output-prefix out --append-eod --workers 1');
-    const child = spawn(process.execPath, command, {cwd: folder});
+    const args = program('--input - --output-prefix out --append-eod --workers 1');
+    const child = spawn(process.execPath, args, {cwd: folder});
     const closed = once(child, 'close');
     let stdout = '';
     child.stdout.on('data', (chunk) => (stdout += chunk));
@@ -127,7 +124,7 @@ describe('npm run preprocess', () => {
     expect(code).toBe(143);
     expect(stdout).toContain('Stopped (SIGTERM). The same command goes on from here.\n');
 
-    const {status} = spawnSync(process.execPath, command, {cwd: folder, input: '{"text": "a"}\n'});
+    const {status} = spawnSync(process.execPath, args, {cwd: folder, input: '{"text": "a"}\n'});
     expect(status).toBe(0);
     expect(existsSync(join(folder, 'out_text_document.idx'))).toBe(true);
   });

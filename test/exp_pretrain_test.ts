@@ -14,10 +14,10 @@ import {IndexedDatasetWriter} from '../training/data/indexed_dataset_writer';
 import {LoaderThread} from '../training/data/loader_thread';
 import {MetricsLog, type MetricsRecord} from '../training/metrics_log';
 import {RunFolder} from '../training/run_folder';
+import {bundlePrograms} from './exp_programs';
 import {signalAt} from './signal_at';
 
 const root = join(__dirname, '..');
-const bundles = join(root, `dist/test_exp_${process.pid}_pretrain`);
 
 let folder: string;
 beforeEach(() => {
@@ -254,19 +254,13 @@ describe('options of pretrain', () => {
 });
 
 describe('the bundled commands', () => {
-  beforeAll(() => {
-    spawnSync(process.execPath, [join(root, 'scripts/build_exp.mjs'), bundles], {stdio: 'inherit'});
-  });
-  afterAll(() => rmSync(bundles, {recursive: true, force: true}));
+  const {bundles, command} = bundlePrograms('pretrain');
 
-  /** @param before Code that runs in the program first. */
-  function runCommand(name: string, args: string, before = '') {
-    const main = `require(${JSON.stringify(join(bundles, `${name}.cjs`))}).main`;
-    const {status, stdout, stderr} = spawnSync(
-      process.execPath,
-      ['-e', `${before} ${main}(process.argv.slice(1))`, '--', ...args.split(' ')],
-      {cwd: folder, encoding: 'utf8'},
-    );
+  function runCommand(...program: Parameters<typeof command>) {
+    const {status, stdout, stderr} = spawnSync(process.execPath, command(...program), {
+      cwd: folder,
+      encoding: 'utf8',
+    });
     return {status, stdout, stderr};
   }
 

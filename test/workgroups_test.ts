@@ -27,6 +27,7 @@ import {deviceState} from '../src/kernels/webgpu/device_state';
 import {describeEachBackend} from './backends';
 import {expectClose} from './close';
 import {random} from './random';
+import {withGradients} from './with_gradients';
 
 // A kernel with more workgroups than an axis of a dispatch holds lays them out on two, whose last row has
 // more than there are. With few to an axis, small tensors show what those do.
@@ -42,11 +43,6 @@ const ints = (shape: number[], below: number) =>
     shape,
     'int32',
   );
-/** The output and the gradients of all inputs. */
-const withGradients = (f: (...x: tf.Tensor[]) => tf.Tensor, ...inputs: tf.Tensor[]) => {
-  const {value, grads} = tf.valueAndGrads(f)(inputs, floats(f(...inputs).shape, 9));
-  return [value, ...grads];
-};
 const bins = (size: number) => tf.range(1, size + 1, 1, 'int32') as tf.Tensor1D;
 const sparse = () => randomSparse(28, 4, 0, 4, 3);
 

@@ -1,5 +1,6 @@
 import {MultiBar, type SingleBar} from 'cli-progress';
 import {formatBytes, formatDuration} from './format';
+import {stopAtExit} from './stop_at_exit';
 
 /** What a step tells those who watch. What is not known is not shown. */
 export interface StepReport {
@@ -140,7 +141,6 @@ class ProgressBar implements Progress {
       gracefulExit: false,
     });
     this.bar = this.bars.create(lastStep, firstStep, {details: 'loss -'});
-    process.on('exit', this.stop); // A terminal is not left without its cursor.
   }
 
   step(report: StepReport) {
@@ -155,11 +155,10 @@ class ProgressBar implements Progress {
     this.bars.log(`${text}\n`);
   }
 
-  readonly stop = () => {
-    process.off('exit', this.stop);
+  readonly stop = stopAtExit(() => {
     this.bars.update();
     this.bars.stop();
-  };
+  });
 }
 
 class ProgressLines implements Progress {

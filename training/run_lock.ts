@@ -1,6 +1,7 @@
 import {constants, copyFileSync, linkSync, mkdirSync, readFileSync, rmSync} from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
+import {hasCode} from './error_code';
 import {besides, writeFileAtomically, writeFlushed} from './files';
 
 const FILE = 'run.lock';
@@ -131,7 +132,7 @@ function copyAnew(from: string, to: string): boolean {
 }
 
 function isNotNew(error: unknown): boolean {
-  return ['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '');
+  return hasCode(error, 'EEXIST', 'ENOENT');
 }
 
 function describeThisProcess(): string {
@@ -146,7 +147,7 @@ function read(path: string): Found | undefined {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+    if (hasCode(error, 'ENOENT')) {
       return undefined;
     }
     throw error;
@@ -169,7 +170,7 @@ function isAlive({holder}: Found): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return hasCode(error, 'EPERM');
   }
   return started == null || started === startTime(pid);
 }

@@ -74,8 +74,6 @@ export interface TrainingOptions {
   callbacks?: readonly (Callback | CustomCallback)[];
 }
 
-const MAX_SKIPPED_STEPS = 10;
-
 /** How a training run ended. */
 export interface TrainingResult {
   /** Steps done, fewer than asked for where the run was stopped. */
@@ -100,8 +98,9 @@ export async function trainLanguageModel(options: TrainingOptions): Promise<Trai
   for (const name of ['steps', 'evalEvery', 'saveEvery'] as const) {
     assertCount('trainLanguageModel', name, options[name], {min: 1});
   }
-  const {maxSkippedSteps = MAX_SKIPPED_STEPS} = options;
-  assertLimit('trainLanguageModel', 'maxSkippedSteps', maxSkippedSteps);
+  if (options.maxSkippedSteps !== undefined) {
+    assertLimit('trainLanguageModel', 'maxSkippedSteps', options.maxSkippedSteps);
+  }
   const {model, optimizer, loss, folder, config, keepCheckpoints: keep, maxShardBytes} = options;
   compileLanguageModel(model, optimizer, loss);
   const checkpoints = new Checkpoints({storage: folder, config, keep, maxShardBytes});
@@ -264,7 +263,7 @@ class TrainingRun {
   }
 
   private async skip(totalLoss: number, gradientNorm: number) {
-    const {name, maxSkippedSteps = MAX_SKIPPED_STEPS} = this.options;
+    const {name, maxSkippedSteps = 10} = this.options;
     const what = Number.isFinite(totalLoss)
       ? `the norm of the gradients is ${gradientNorm}`
       : `the loss is ${totalLoss}`;

@@ -1,3 +1,5 @@
+import {hasCode} from './error_code';
+
 const UTF8 = new TextDecoder('utf-8', {fatal: true});
 
 /**
@@ -9,10 +11,9 @@ export function decodeUtf8(bytes: Uint8Array, describe: (found: string) => strin
   try {
     return UTF8.decode(bytes);
   } catch (error) {
-    const found =
-      (error as NodeJS.ErrnoException).code === 'ERR_STRING_TOO_LONG'
-        ? `${bytes.length} bytes, too many for one text`
-        : 'bytes that are not UTF-8';
+    const found = hasCode(error, 'ERR_STRING_TOO_LONG')
+      ? `${bytes.length} bytes, too many for one text`
+      : 'bytes that are not UTF-8';
     throw new Error(describe(found), {cause: error});
   }
 }

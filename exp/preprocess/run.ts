@@ -11,6 +11,7 @@ import {
   type PreprocessProgress,
 } from '../../training/preprocess/preprocess';
 import {createThreadRunner} from '../../training/preprocess/task_runner';
+import {stopAtExit} from '../../training/stop_at_exit';
 import type {Options} from './options';
 
 /** The worker's bundle lies beside the command's. */
@@ -90,17 +91,12 @@ function createProgress({inputs}: PreprocessOptions) {
   const begin = performance.now();
   let first: number | undefined;
   bar.start(total, 0, {tokens: 0, speed: '-'});
-  const stop = () => {
-    process.off('exit', stop);
-    bar.stop();
-  };
-  process.on('exit', stop); // A terminal is not left without its cursor.
   return {
     update: ({bytes, tokens}: PreprocessProgress) => {
       first ??= bytes;
       const speed = (bytes - first) / 1000 / (performance.now() - begin);
       bar.update(bytes, {tokens: formatCount(tokens), speed: speed.toFixed(1)});
     },
-    stop,
+    stop: stopAtExit(() => bar.stop()),
   };
 }

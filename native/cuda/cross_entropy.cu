@@ -19,9 +19,10 @@ __global__ void __launch_bounds__(kRowThreads) cross_entropy_kernel(
     largest = max_block(largest);
     const float sum = sum_row(size, [&](int64_t i) { return expf(line[i] - largest); });
     if (threadIdx.x == 0) {
+      const float log_sum = logf(sum);
       // The difference of the two largest terms comes first: it is exact where it matters.
-      losses[row] = logf(sum) + (largest - line[label]);
-      log_sums[row] = logf(sum) + largest;
+      losses[row] = log_sum + (largest - line[label]);
+      log_sums[row] = log_sum + largest;
     }
   }
 }

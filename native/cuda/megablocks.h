@@ -224,8 +224,8 @@ cudaError_t megablocks_layer_norm_gamma_grad(
     const float* x, const float* dy, int64_t rows, int64_t size, float epsilon, float* dgamma,
     void* workspace, cudaStream_t stream);
 
-/// logits [rows, size], labels [rows] -> losses [rows], zero for a label out of range, and the logarithms
-/// of the sums of the rows' exponentials.
+/// logits [rows, size], labels [rows] -> losses [rows], and the logarithms of the sums of the rows' exponentials; both
+/// zero for a label out of range.
 cudaError_t megablocks_cross_entropy(
     const float* logits, const int32_t* labels, int64_t rows, int64_t size, float* losses,
     float* log_sums, cudaStream_t stream);

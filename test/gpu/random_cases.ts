@@ -3,6 +3,7 @@ import {type BackendName, describeEachBackend} from '../backends';
 import {random} from '../random';
 import {randomInts} from '../routing';
 import {toleranceFloor} from '../settings';
+import {withGradients} from '../with_gradients';
 
 // Random cases that a GPU and cpu compute alike: the same numbers go in, and what comes out is compared.
 
@@ -90,11 +91,9 @@ export function valueAndGradients(
   f: (...xs: tf.Tensor[]) => tf.Tensor,
   inputs: Record<string, tf.Tensor>,
 ): Results {
-  const xs = Object.values(inputs);
-  const {shape} = tf.tidy(() => f(...xs));
-  const {value, grads} = tf.valueAndGrads(f)(xs, numbers(shape, 999));
+  const [y, ...grads] = withGradients(f, ...Object.values(inputs));
   const gradients = Object.keys(inputs).map((name, i) => [`the gradient of ${name}`, grads[i]]);
-  return {y: value, ...(Object.fromEntries(gradients) as Results)};
+  return {y, ...(Object.fromEntries(gradients) as Results)};
 }
 
 /** Declares the random cases of a family of kernels, and some that are large or otherwise special. */

@@ -42,7 +42,9 @@ export class BatchQueue {
   ) {
     const {name, batchSize, numSamples} = config.source;
     assertCount('SampleBatches', 'batchSize', batchSize, {min: 1});
-    assertCount('SampleBatches', 'prefetch', config.prefetch ?? 2, {min: 0});
+    if (config.prefetch != null) {
+      assertCount('SampleBatches', 'prefetch', config.prefetch, {min: 0});
+    }
     this.numBatches = Math.floor(numSamples / batchSize);
     assert(
       this.numBatches > 0,

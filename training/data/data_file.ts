@@ -1,5 +1,6 @@
 import {closeSync, fstatSync, openSync, readSync} from 'node:fs';
 import {assert} from '../../src/asserts';
+import {hasCode} from '../error_code';
 
 // Node.js has no mmap. A read at a position (pread) of a page that the system has cached costs about
 // as much as copying it, and what is read lies in memory only as long as it is used. So the system's
@@ -16,11 +17,10 @@ export class DataFile {
     try {
       this.descriptor = openSync(path, 'r');
     } catch (error) {
-      const {code, message} = error as NodeJS.ErrnoException;
-      throw new Error(
-        `data: file '${path}' ${code === 'ENOENT' ? 'must exist, got none' : `cannot be read: ${message}`}`,
-        {cause: error},
-      );
+      const what = hasCode(error, 'ENOENT')
+        ? 'must exist, got none'
+        : `cannot be read: ${(error as Error).message}`;
+      throw new Error(`data: file '${path}' ${what}`, {cause: error});
     }
     this.size = fstatSync(this.descriptor).size;
   }

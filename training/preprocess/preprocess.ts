@@ -8,6 +8,7 @@ import {
   removePartialFiles,
   type WriterState,
 } from '../data/indexed_dataset_writer';
+import {hasCode} from '../error_code';
 import {writeFileAtomically} from '../files';
 import {RunFolder} from '../run_folder';
 import {RunLock} from '../run_lock';
@@ -124,7 +125,7 @@ function removeIfEmpty({path}: RunFolder) {
   try {
     rmdirSync(path);
   } catch (error) {
-    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+    if (!hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT')) {
       throw error;
     }
   }
