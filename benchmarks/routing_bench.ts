@@ -108,7 +108,7 @@ function replicateWork({T, K, E}: Sizes): Work {
     shapes: {N, E},
     inputs: [tf.randomNormal([E], 0, 1, 'float32', 2)],
     contenders: {
-      'tf.gather by bin ids, gradient by tf.bincount': (x) =>
+      'tf.gather by bin ids, gradient by sums of bins': (x) =>
         tfjs.replicateByBinIds(x as tf.Tensor1D, binIds),
       replicate: (x) => replicate(x as tf.Tensor1D, bins, N),
       'the same, bin ids by tf.greaterEqual': (x) => tfjs.replicate(x as tf.Tensor1D, bins, N),

@@ -88,11 +88,19 @@ export function replicate(x: tf.Tensor1D, bins: tf.Tensor1D, numRows: number): t
   return replicateByBinIds(x, binOfRow(bins, numRows));
 }
 
+/** The sum of the values of each bin. */
+function sumByBins(x: tf.Tensor1D, binIds: tf.Tensor1D, numBins: number): tf.Tensor1D {
+  // On a GPU, TensorFlow's bincount takes no weights; other backends are slower at the sum, or have none.
+  return tf.getBackend() === 'tensorflow'
+    ? tf.unsortedSegmentSum(x, binIds, numBins)
+    : tf.bincount(binIds, x, numBins);
+}
+
 export function replicateByBinIds(x: tf.Tensor1D, binIds: tf.Tensor1D): tf.Tensor1D {
   return withGradient(
     x,
     () => ({value: tf.gather(x, binIds), saved: binIds}),
-    (dy, ids) => tf.bincount(ids as tf.Tensor1D, dy as tf.Tensor1D, x.size),
+    (dy, ids) => sumByBins(dy as tf.Tensor1D, ids as tf.Tensor1D, x.size),
   );
 }
 
