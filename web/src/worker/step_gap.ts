@@ -23,9 +23,10 @@ export class StepGap {
 
   /** Trains, with `callback` among the callbacks; nothing else is computed but in its gaps. */
   async whileTraining<T>(train: (callback: CustomCallback) => Promise<T>): Promise<T> {
-    await this.last;
+    // At once: what comes while this waits for the last computation is for the gaps.
     this.training = true;
     try {
+      await this.last;
       const onBatchEnd = async () => {
         // Messages come between one task and the next; a step of wasm is a single one.
         await new Promise(requestAnimationFrame);
