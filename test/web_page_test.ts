@@ -218,7 +218,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await visit.press('Train');
     await visit.waitForStep(30);
     // As a storage that is full answers, which cannot be had here.
-    await page.workers()[0].evaluate(
+    await visit.inWorker(
       `IDBObjectStore.prototype.put = () => {
          throw new DOMException('The storage is full', 'QuotaExceededError');
        }`,
@@ -234,6 +234,53 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     expect(kept).toBeGreaterThan(0);
     expect(kept).toBeLessThan(120);
     expect(await visit.write('The whale')).not.toBe('');
+  });
+
+  test('starts another worker where one ends', async () => {
+    await train();
+    await visit.endWorker(`setTimeout(() => { throw new Error('It broke'); })`);
+    expect(await visit.write('The whale')).not.toBe('');
+    expect(await visit.page.locator('.notice').allInnerTexts()).toEqual([]);
+  });
+
+  test('takes no model for a run whose checkpoints are damaged', async () => {
+    visit = await site.visit();
+    const {page} = visit;
+    await visit.choose({...quick, steps: 5000});
+    await visit.press('Train');
+    await visit.waitForStep(50);
+    await visit.press('Pause');
+    await visit.waitForState('Paused');
+    await page.evaluate(`new Promise((resolve) => {
+      const opening = indexedDB.open('tfjs-megablocks', 1);
+      opening.onsuccess = () => {
+        const transaction = opening.result.transaction('files', 'readwrite');
+        const cursors = transaction.objectStore('files').openCursor();
+        cursors.onsuccess = () => {
+          const cursor = cursors.result;
+          if (cursor?.key[1].startsWith('checkpoint')) {
+            cursor.update(cursor.value.fill(7));
+          }
+          cursor?.continue();
+        };
+        transaction.oncomplete = resolve;
+      };
+    })`);
+    await page.reload();
+    await visit.waitForState('Paused');
+    const written = page.locator('.written[aria-busy=false]');
+    for (const attempt of [1, 2]) {
+      await visit.press('Write');
+      await visit.notice(/no other checkpoint is there/).waitFor();
+      await written.waitFor();
+      expect([attempt, await written.innerText()]).toEqual([attempt, 'The whale']);
+      await visit.press('Dismiss');
+    }
+    // Nor does it wait for ever when the run ends that it waits for.
+    await visit.press('Resume');
+    await visit.press('Write');
+    await page.locator('.run .problem').filter({hasText: 'no other checkpoint'}).waitFor();
+    await written.waitFor();
   });
 
   // As the driver of a GPU does it at any time, and as a device that is too small for a model answers; the
@@ -265,7 +312,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
       await visit.choose({model: 'Dense', backend, steps: 4});
       await visit.press('Train');
       await visit.waitForStep(2);
-      await page.workers()[0].evaluate(happen);
+      await visit.inWorker(happen);
       await visit.waitForState('Stopped');
       expect(await page.locator('.run .problem').innerText()).toMatch(problem);
       const firstStep = await visit.watchSteps();
@@ -273,6 +320,27 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
       await visit.waitForState('Finished');
       expect(await visit.step()).toBe(4);
       expect(await firstStep()).toBeGreaterThan(0);
+    },
+    MINUTES,
+  );
+
+  test.each([
+    {
+      what: 'a lost context',
+      backend: 'webgl',
+      happen: "_tfengine.backend.gpgpu.gl.getExtension('WEBGL_lose_context').loseContext()",
+    },
+    {what: 'a lost device', backend: 'webgpu', happen: '_tfengine.backend.device.destroy()'},
+  ])(
+    '$what of $backend, while nothing is computed, is replaced',
+    async ({backend, happen}) => {
+      visit = await site.visit({patience: PATIENCE_ON_GPU});
+      await visit.choose({model: 'Dense', backend, steps: 1});
+      await visit.train();
+      await visit.waitForState('Finished');
+      await visit.endWorker(happen);
+      expect(await visit.write('The whale')).not.toBe('');
+      expect(await visit.page.locator('.notice').allInnerTexts()).toEqual([]);
     },
     MINUTES,
   );

@@ -24,11 +24,15 @@ export class WebPage {
 
   static async build(): Promise<WebPage> {
     const folder = mkdtempSync(join(tmpdir(), 'web-page-'));
+    WebPage.buildInto(folder);
+    return new WebPage(folder, await serveFolder(folder, '/some/folder/'), await launchChromium());
+  }
+
+  static buildInto(folder: string) {
     execFileSync(process.execPath, [join(root, 'scripts/web.mjs'), '--build', folder], {
       cwd: dirname(root),
       stdio: ['ignore', 'ignore', 'inherit'],
     });
-    return new WebPage(folder, await serveFolder(folder, '/some/folder/'), await launchChromium());
   }
 
   get url(): string {
@@ -38,11 +42,19 @@ export class WebPage {
   /** Opens the page as a new visitor with a storage of its own. */
   async visit(options: VisitOptions = {}): Promise<Visit> {
     const {patience = PATIENCE, ...ofContext} = options;
-    const context = await this.browser.newContext(ofContext);
+    return this.open(await this.browser.newContext(ofContext), patience);
+  }
+
+  /** Opens the page in another tab of the same visitor. */
+  anotherTab({context}: Visit): Promise<Visit> {
+    return this.open(context, PATIENCE);
+  }
+
+  private async open(context: BrowserContext, patience: number): Promise<Visit> {
     const page = await context.newPage();
     const visit = new Visit(context, page, patience);
     await page.goto(this.url);
-    await page.getByRole('button', {name: 'Train'}).and(page.locator(':enabled')).waitFor();
+    await visit.ready();
     return visit;
   }
 
@@ -90,6 +102,35 @@ export class Visit {
     page.setDefaultTimeout(patience);
     this.errors = collectErrors(page);
     context.on('request', (request) => this.requests.push(request.url()));
+  }
+
+  /** Waits until the page can train. */
+  ready() {
+    const {page} = this;
+    return page.getByRole('button', {name: 'Train'}).and(page.locator(':enabled')).waitFor();
+  }
+
+  /** Comes again, after `before` has run in the new page. */
+  async reload(before: string) {
+    await this.page.addInitScript(before);
+    await this.page.reload();
+  }
+
+  /** Runs a script in the worker that computes. */
+  inWorker(script: string) {
+    return this.page.workers()[0].evaluate(script);
+  }
+
+  /** Runs a script in the worker that ends it. */
+  async endWorker(script: string) {
+    const [worker] = this.page.workers();
+    const ended = new Promise((resolve) => worker.once('close', resolve));
+    await worker.evaluate(script);
+    await ended;
+  }
+
+  notice(text: string | RegExp) {
+    return this.page.locator('.notice').filter({hasText: text});
   }
 
   async choose({model = 'dMoE', size = 'Tiny', experts = '4', steps, backend}: Choices) {

@@ -25,14 +25,14 @@ import {
   saveText,
 } from './storage/runs';
 import {newId} from './storage/database';
-import {askTrainer, restartTrainer} from './trainer_client';
+import {askTrainer, endTrainer} from './trainer_client';
 import type {TokenChoices, WritingOptions} from './worker/trainer_api';
 
 // What the user can do.
 
 /** Shows the runs of earlier visits and what this browser can compute on. */
 export async function open() {
-  const found = askTrainer((trainer) => trainer.findBackends());
+  const found = findBackends();
   await attempt(async () => {
     const stored = await loadRuns();
     runs.value = await Promise.all(
@@ -43,7 +43,12 @@ export async function open() {
     );
     selectedId.value = runs.value.at(-1)?.id;
   }, describeStorageError);
-  await attempt(async () => (backends.value = await found));
+  await found;
+}
+
+async function findBackends() {
+  const found = await attempt(() => askTrainer((trainer) => trainer.findBackends()));
+  backends.value = found ?? backends.value;
 }
 
 /** Begins a run with what the form says. */
@@ -107,8 +112,9 @@ export async function train(view: RunView) {
   } catch (error) {
     const {message} = error as Error;
     update(view, {state: 'failed', problem: message});
-    // What is left on a backend that failed is worth nothing; the checkpoints are elsewhere.
-    restartTrainer();
+    // What is left on a backend that failed is worth nothing, and it may be gone; the checkpoints are elsewhere.
+    endTrainer(error as Error);
+    void findBackends();
   } finally {
     trainingId.value = undefined;
     await attempt(() => saveRun(view.run.value), describeStorageError);
@@ -157,15 +163,14 @@ export async function write(view: RunView, prompt: string, options: WritingOptio
   isWriting.value = false;
 }
 
-/** Which experts the tokens of a text go to; undefined where the worker cannot say. */
-export async function chooseExperts(
-  view: RunView,
-  sample: string,
-): Promise<TokenChoices | undefined> {
-  const name = backendFor(view);
-  return name == null
-    ? undefined
-    : attempt(() => askTrainer((trainer) => trainer.chooseExperts(view.run.value, name, sample)));
+/**
+ * Which experts the tokens of a text go to.
+ *
+ * @throws If the worker cannot say.
+ */
+export function chooseExperts(view: RunView, sample: string): Promise<TokenChoices> {
+  const name = backendFor(view)!;
+  return askTrainer((trainer) => trainer.chooseExperts(view.run.value, name, sample));
 }
 
 /** Hands the weights of a run to the user as a file. */

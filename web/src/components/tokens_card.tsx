@@ -23,6 +23,7 @@ function Tokens({view}: {view: RunView}) {
   const sample = useSignal(SAMPLE);
   const layer = useSignal(0);
   const choices = useSignal<TokenChoices | undefined>(undefined);
+  const problem = useSignal<string | undefined>(undefined);
   const {step, settings} = view.run.value;
   const atHand = isAtHand(view) && backend.value != null;
   // Looked at as often as the run is validated, and whenever it stops.
@@ -36,8 +37,14 @@ function Tokens({view}: {view: RunView}) {
     let stale = false;
     // Not with every key.
     const timer = setTimeout(async () => {
-      const found = await chooseExperts(view, sample.value);
-      if (!stale && found != null) {
+      const found = await chooseExperts(view, sample.value).catch((error: Error) => error);
+      if (stale) {
+        return;
+      }
+      if (found instanceof Error) {
+        problem.value = found.message;
+      } else {
+        problem.value = undefined;
         choices.value = found;
       }
     }, 300);
@@ -66,7 +73,11 @@ function Tokens({view}: {view: RunView}) {
         Each token in the colour and with the number of the expert of {nameOf(view)} that counts
         most for it.
       </p>
-      {choices.value == null ? (
+      {problem.value != null ? (
+        <p class="problem" role="alert">
+          {problem.value}
+        </p>
+      ) : choices.value == null ? (
         <p class="empty">
           {atHand ? 'Looking …' : 'This shows when the run has made a step, and no other trains.'}
         </p>

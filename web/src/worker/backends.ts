@@ -52,8 +52,15 @@ export async function findBackends(): Promise<BackendReport[]> {
   );
 }
 
-/** Makes a backend the one in use. */
-export async function startBackend(name: BackendName): Promise<void> {
+/**
+ * Makes a backend the one in use.
+ *
+ * @param onLost Hears when its GPU is lost: what waits for it then may wait forever.
+ */
+export async function startBackend(
+  name: BackendName,
+  onLost: (message: string) => void,
+): Promise<void> {
   if (engine().backendName === name) {
     return;
   }
@@ -63,6 +70,7 @@ export async function startBackend(name: BackendName): Promise<void> {
   }
   await ready();
   useFastMatMul();
+  watch(onLost);
 }
 
 async function findWebGPU(): Promise<Finding> {
@@ -110,21 +118,17 @@ export function isBackendLost(): boolean {
   return gpgpu?.gl.isContextLost() ?? false;
 }
 
-/** Rejects when the GPU of the backend in use is lost: what waits for it then may wait forever. */
-export function whenBackendIsLost(): Promise<never> {
-  const {gpgpu, device} = engine().backend as Gpu;
-  return new Promise((_, reject) => {
-    gpgpu?.gl.canvas.addEventListener('webglcontextlost', () =>
-      reject(new Error('The WebGL context is lost. The run can go on from its last checkpoint.')),
-    );
-    void device?.lost.then(({message}) =>
-      reject(
-        new Error(
-          `The WebGPU device is lost (${message}). The run can go on from its last checkpoint.`,
-        ),
-      ),
-    );
-  });
+/** Tells when the GPU of the backend in use is lost, unless another backend is in use by then. */
+function watch(onLost: (message: string) => void) {
+  const {backend} = engine();
+  const {gpgpu, device} = backend as Gpu;
+  const tell = (loss: string) => {
+    if (engine().backend === backend) {
+      onLost(`${loss}. A run can go on from its last checkpoint.`);
+    }
+  };
+  gpgpu?.gl.canvas.addEventListener('webglcontextlost', () => tell('The WebGL context is lost'));
+  void device?.lost.then(({message}) => tell(`The WebGPU device is lost (${message})`));
 }
 
 /** Drivers that compute on the CPU, where wasm is faster. */

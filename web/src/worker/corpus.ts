@@ -13,11 +13,7 @@ export interface Corpus {
   /** The ids of each document. */
   train: Int32Array[];
   validation: Int32Array[];
-  /** The beginning of the text that is held out. */
-  sample: string;
 }
-
-const SAMPLE_CHARACTERS = 600;
 
 /**
  * Loads a run's text, holds a part out and encodes both; the tokenizer is the run's own, or learns from
@@ -41,7 +37,6 @@ export async function loadCorpus(run: Run, files: RunStorage): Promise<Corpus> {
     tokenizer,
     train: encodeDocuments(tokenizer, train),
     validation: ids,
-    sample: excerpt(validation[0].text),
   };
 }
 
@@ -71,10 +66,4 @@ async function loadDocuments({textId, textName}: Run): Promise<TextDocument[]> {
     throw new Error(`The text '${textName}' is no longer in the browser's storage.`);
   }
   return [stored];
-}
-
-/** Whole words, and no heading at the end. */
-function excerpt(text: string): string {
-  const begin = text.trim().slice(0, SAMPLE_CHARACTERS);
-  return begin.slice(0, Math.max(begin.lastIndexOf(' '), 1));
 }

@@ -1,4 +1,5 @@
 import type {MetricsRecord, MetricsSink} from '../../../training/metrics_log';
+import type {TrainingEvents} from './trainer_api';
 
 const MILLISECONDS_BETWEEN = 100;
 
@@ -7,21 +8,22 @@ export class RecordSender implements MetricsSink {
   private waiting: MetricsRecord[] = [];
   private sentAt = -Infinity;
 
-  constructor(private readonly send: (records: MetricsRecord[]) => void) {}
+  constructor(private readonly send: TrainingEvents['onRecords']) {}
 
   add(record: MetricsRecord) {
     this.waiting.push(record);
     if (performance.now() - this.sentAt > MILLISECONDS_BETWEEN) {
-      this.flush();
+      void this.flush();
     }
   }
 
-  /** Sends what waits. */
-  flush() {
-    if (this.waiting.length > 0) {
-      this.send(this.waiting);
+  /** Sends what waits; ends when the page has it. */
+  async flush() {
+    const {waiting} = this;
+    if (waiting.length > 0) {
       this.waiting = [];
       this.sentAt = performance.now();
+      await this.send(waiting);
     }
   }
 }

@@ -11,7 +11,7 @@ import {trainLanguageModel, type TrainingOptions} from '../../../training/train_
 import type {BackendName, BackendReport} from '../backend_report';
 import type {Run} from '../run';
 import {cadence, describeModel, modelConfig, type Settings, SIZES} from '../settings';
-import {findBackends, startBackend, whenBackendIsLost} from './backends';
+import {findBackends, startBackend} from './backends';
 import {type Corpus, loadCorpus, loadTokenizer} from './corpus';
 import {LoadedRun} from './loaded_run';
 import {RecordSender} from './record_sender';
@@ -24,13 +24,14 @@ const EVALUATION_BATCHES = 4;
 /** How long after a failure the loss of a GPU may be told. */
 const MILLISECONDS_UNTIL_LOST = 1000;
 
-const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
 /** What the page asks of its worker. It computes one run at a time, and keeps its model at hand. */
 export class Trainer {
   private readonly gap = new StepGap();
   private loaded?: LoadedRun;
   private stop?: StopRequest;
+
+  /** @param onLost Hears when the GPU is lost; nothing more can then be asked. */
+  constructor(private readonly onLost: (message: string) => void) {}
 
   findBackends(): Promise<BackendReport[]> {
     return findBackends();
@@ -55,32 +56,29 @@ export class Trainer {
     this.stop = stop;
     return withRunLock(run.id, () =>
       this.gap.whileTraining(async (gapCallback) => {
-        await startBackend(backendName);
+        await startBackend(backendName, this.onLost);
         const files = await RunFiles.open(run.id, events.onWarning);
         const corpus = await loadCorpus(run, files);
-        const loaded = this.load(run, backendName, files, corpus.tokenizer);
+        this.unload();
+        const loaded = new LoadedRun(run, backendName, files, corpus.tokenizer);
+        this.loaded = loaded;
         const sender = new RecordSender(events.onRecords);
         try {
-          const training = trainLanguageModel({
-            ...trainingOptions(loaded, corpus),
-            stop,
-            sinks: [sender],
-            callbacks: [gapCallback],
-            createProgress: (firstStep) => {
-              events.onBegin(firstStep);
-              return NO_PROGRESS;
-            },
-          });
-          const lost = whenBackendIsLost();
-          const outcome = training.catch(async (error: unknown) => {
-            // A GPU that is lost fails what waits for it, and may say only then that it is lost.
-            await Promise.race([lost, wait(MILLISECONDS_UNTIL_LOST)]);
-            throw error;
-          });
-          const {step, saved} = await Promise.race([outcome, lost]);
+          const {step, saved} = await lossFirst(
+            trainLanguageModel({
+              ...trainingOptions(loaded, corpus),
+              stop,
+              sinks: [sender],
+              callbacks: [gapCallback],
+              createProgress: (firstStep) => {
+                events.onBegin(firstStep);
+                return NO_PROGRESS;
+              },
+            }),
+          );
           return {step, saved: (await files.flush()) && saved};
         } finally {
-          sender.flush();
+          await sender.flush();
         }
       }),
     );
@@ -121,7 +119,8 @@ export class Trainer {
       if (training && this.loaded?.run.id !== run.id) {
         throw new Error('Another run is training.');
       }
-      return compute(training ? this.loaded! : await this.open(run, backendName));
+      const loaded = training ? this.loaded! : await this.open(run, backendName);
+      return lossFirst(compute(loaded));
     });
   }
 
@@ -131,22 +130,38 @@ export class Trainer {
     if (last?.run.id === run.id && last.backendName === backendName) {
       return last;
     }
-    await startBackend(backendName);
+    await startBackend(backendName, this.onLost);
     const files = await RunFiles.open(run.id, () => undefined);
     const tokenizer = loadTokenizer(files);
     if (tokenizer == null) {
       throw new Error('This run has not saved anything yet.');
     }
-    const loaded = this.load(run, backendName, files, tokenizer);
-    compile(loaded.model, loaded);
-    await new Checkpoints({storage: files, config: runConfig(run)}).restore(loaded.model);
+    this.unload();
+    const loaded = new LoadedRun(run, backendName, files, tokenizer);
+    try {
+      compile(loaded.model, loaded);
+      await new Checkpoints({storage: files, config: runConfig(run)}).restore(loaded.model);
+    } catch (error) {
+      loaded.dispose();
+      throw error;
+    }
+    this.loaded = loaded; // Only one that is what was saved.
     return loaded;
   }
 
-  private load(...args: ConstructorParameters<typeof LoadedRun>): LoadedRun {
+  private unload() {
     this.loaded?.dispose();
-    this.loaded = new LoadedRun(...args);
-    return this.loaded;
+    this.loaded = undefined;
+  }
+}
+
+/** A GPU that is lost fails what waits for it, and may say only then that it is lost: that is told first. */
+async function lossFirst<T>(computing: Promise<T>): Promise<T> {
+  try {
+    return await computing;
+  } catch (error) {
+    await new Promise((resolve) => setTimeout(resolve, MILLISECONDS_UNTIL_LOST));
+    throw error;
   }
 }
 

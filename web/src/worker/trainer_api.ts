@@ -6,7 +6,7 @@ import type {MetricsRecord} from '../../../training/metrics_log';
 export interface TrainingEvents {
   /** The run begins after `step`; what was logged beyond it is no longer so. */
   onBegin: (step: number) => void;
-  onRecords: (records: MetricsRecord[]) => void;
+  onRecords: (records: MetricsRecord[]) => void | Promise<void>;
   /** Something went wrong, and the run goes on. */
   onWarning: (message: string) => void;
 }
