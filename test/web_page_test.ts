@@ -11,6 +11,9 @@ const describeInChromium = found.missing == null ? describe : describe.skip;
 /** For what a GPU in software computes. */
 const MINUTES = 600_000;
 
+/** As much as a model of the smallest size needs. */
+const LONG_TEXT = Array.from({length: 1000}, (_, i) => `Sentence ${i * i} of the text. `).join('');
+
 /** What the page computes on here, and how many steps that can take. */
 const BACKENDS: {name: string; steps: number; pauseAt: number}[] = [
   {name: 'wasm', steps: 200, pauseAt: 20},
@@ -217,10 +220,16 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await visit.choose({...quick, steps: 120});
     await visit.press('Train');
     await visit.waitForStep(30);
-    // As a storage that is full answers, which cannot be had here.
+    // As a storage answers that has no more room for a checkpoint, which cannot be had here.
     await visit.inWorker(
-      `IDBObjectStore.prototype.put = () => {
-         throw new DOMException('The storage is full', 'QuotaExceededError');
+      `{
+         const {put} = IDBObjectStore.prototype;
+         IDBObjectStore.prototype.put = function(value, key) {
+           if (value.byteLength > 1e5) {
+             throw new DOMException('The storage is full', 'QuotaExceededError');
+           }
+           return put.call(this, value, key);
+         };
        }`,
     );
     const notice = page.locator('.notice').first();
@@ -229,11 +238,184 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await visit.waitForState('Finished');
 
     await page.reload();
-    await visit.waitForState('Finished');
+    await visit.waitForState('Paused');
     const kept = await visit.step();
     expect(kept).toBeGreaterThan(0);
     expect(kept).toBeLessThan(120);
     expect(await visit.write('The whale')).not.toBe('');
+    await visit.press('Resume');
+    await visit.waitForState('Finished');
+    await page.reload();
+    await visit.waitForState('Finished');
+    expect(await visit.step()).toBe(120);
+  });
+
+  test('begins one run, however often it is asked to at once', async () => {
+    visit = await site.visit();
+    const {page} = visit;
+    await visit.choose(quick);
+    await page.locator('form.card').evaluate((form) => {
+      (form as HTMLFormElement).requestSubmit();
+      (form as HTMLFormElement).requestSubmit();
+    });
+    await visit.waitForState('Finished');
+    await page.reload();
+    await visit.waitForState('Finished');
+    expect(await page.locator('.runs tbody tr').count()).toBe(1);
+  });
+
+  test('adds a run to those that the storage is slow to tell of', async () => {
+    const {page} = await train();
+    // Another transaction holds the storage up.
+    await visit.reload(`
+      const opening = indexedDB.open('tfjs-megablocks', 1);
+      opening.onsuccess = () => {
+        const runs = opening.result.transaction('runs', 'readwrite').objectStore('runs');
+        const hold = () => {
+          if (!window.released) {
+            runs.count().onsuccess = hold;
+          }
+        };
+        hold();
+      };
+    `);
+    await visit.press('Train');
+    await page.evaluate('window.released = true');
+    await page.locator('#run-title').filter({hasText: 'Run 2'}).waitFor();
+    await visit.waitForState('Finished');
+    expect(await page.locator('.runs tbody tr').count()).toBe(2);
+    expect(visit.errors).toEqual([]);
+  });
+
+  test('leaves a run alone that another tab trains', async () => {
+    visit = await site.visit();
+    await visit.choose({...quick, steps: 5000});
+    await visit.press('Train');
+    await visit.waitForStep(100);
+    const other = await site.anotherTab(visit);
+    await other.waitForState('Paused');
+    await other.press('Resume');
+    await other.notice('Another tab trains this run.').waitFor();
+    await other.waitForState('Paused');
+    await other.press('Dismiss');
+    other.page.on('dialog', (dialog) => void dialog.accept());
+    await other.press('Delete Run 1');
+    await other.notice('Another tab trains this run.').waitFor();
+    // It has a number of its own, of which this tab does not know.
+    await other.choose(quick);
+    await other.train();
+    await other.waitForState('Finished');
+    expect(await other.page.locator('#run-title').innerText()).toContain('Run 2');
+
+    const before = await visit.step();
+    await visit.press('Pause');
+    await visit.waitForState('Paused');
+    const paused = await visit.step();
+    expect(paused).toBeGreaterThan(before);
+    await other.press('Run 1');
+    await other.press('Resume');
+    await other.waitForState('Training');
+    // It goes on, and is shown, from where the other has left it.
+    await other.waitForStep(paused);
+    await other.press('Pause');
+    await other.waitForState('Paused');
+    expect([...visit.errors, ...other.errors]).toEqual([]);
+  });
+
+  test('does not bring back a run that another tab has deleted', async () => {
+    visit = await site.visit();
+    const {page} = visit;
+    await visit.choose({...quick, steps: 5000});
+    await visit.press('Train');
+    await visit.waitForStep(1);
+    await visit.press('Pause');
+    await visit.waitForState('Paused');
+    const other = await site.anotherTab(visit);
+    other.page.on('dialog', (dialog) => void dialog.accept());
+    await other.press('Delete Run 1');
+    await other.page.getByText('Many small experts').waitFor();
+    await visit.press('Resume');
+    await visit.notice('Run 1 was deleted.').waitFor();
+    await page.reload();
+    await page.getByText('Many small experts').waitFor();
+  });
+
+  test('keeps a text for the next run when the run that has it goes', async () => {
+    visit = await site.visit();
+    const {page} = visit;
+    await page.getByRole('radio', {name: 'Paste'}).check();
+    await page.getByLabel('Text to train on').fill(LONG_TEXT);
+    await visit.choose(quick);
+    await visit.train();
+    await visit.waitForState('Finished');
+    const other = await site.anotherTab(visit);
+    other.page.on('dialog', (dialog) => void dialog.accept());
+    await other.press('Delete Run 1');
+    await other.page.getByText('Many small experts').waitFor();
+    await visit.press('Train');
+    await page.locator('.runs tbody tr').nth(1).waitFor();
+    await visit.waitForState('Finished');
+  });
+
+  test('reads a file for as long as no other text is chosen', async () => {
+    visit = await site.visit();
+    const {page} = visit;
+    await visit.reload(`{
+      const {arrayBuffer} = File.prototype;
+      File.prototype.arrayBuffer = async function() {
+        await new Promise((resolve) => (window.readOn = resolve));
+        return arrayBuffer.call(this);
+      };
+    }`);
+    await visit.ready();
+    const train = page.getByRole('button', {name: 'Train', exact: true});
+    const choose = async (text: string) => {
+      await page
+        .getByLabel('File of text to train on')
+        .setInputFiles({name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from(text)});
+      await page.waitForFunction('window.readOn != null');
+    };
+    const readOn = () => page.evaluate('void readOn(), (readOn = undefined)');
+    await page.getByRole('radio', {name: 'File'}).check();
+    await choose(LONG_TEXT);
+    await readOn();
+    const count = page.getByText('characters.');
+    await count.waitFor();
+    expect(await train.isEnabled()).toBe(true);
+    // The first is no longer what is chosen.
+    await choose(`${LONG_TEXT}!`);
+    expect(await train.isEnabled()).toBe(false);
+    await page.getByRole('radio', {name: 'Paste'}).check();
+    await page.getByLabel('Text to train on').fill(`${LONG_TEXT}?!`);
+    await readOn();
+    await page.evaluate('new Promise((resolve) => setTimeout(resolve, 100))');
+    expect(await count.innerText()).toBe(
+      `${(LONG_TEXT.length + 2).toLocaleString('en')} characters.`,
+    );
+    await page.getByRole('radio', {name: 'File'}).check();
+    await choose('short');
+    await readOn();
+    const problem = page.locator('.setup p.problem');
+    await problem.waitFor();
+    await page.getByLabel('File of text to train on').setInputFiles([]);
+    await page.getByText('Choose a file first.').waitFor();
+    expect(await problem.count()).toBe(0);
+  });
+
+  test('opens the storage again where that has failed', async () => {
+    await train();
+    await visit.reload(`{
+      const {open} = IDBFactory.prototype;
+      IDBFactory.prototype.open = () => {
+        IDBFactory.prototype.open = open;
+        throw new DOMException('It is locked', 'UnknownError');
+      };
+    }`);
+    await visit.notice("The browser's storage refused: It is locked.").waitFor();
+    await visit.press('Train');
+    await visit.page.locator('#run-title').filter({hasText: 'Run 2'}).waitFor();
+    await visit.waitForState('Finished');
+    expect(await visit.page.locator('.runs tbody tr').count()).toBe(2);
   });
 
   test('starts another worker where one ends', async () => {

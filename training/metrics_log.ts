@@ -35,7 +35,7 @@ export interface MetricsSink {
   add(record: MetricsRecord): void;
 }
 
-const FILE = 'metrics.jsonl';
+export const METRICS_FILE = 'metrics.jsonl';
 
 /** The metrics of a run, in memory and as lines of JSON in its folder. */
 export class MetricsLog implements MetricsSink {
@@ -56,14 +56,13 @@ export class MetricsLog implements MetricsSink {
 
   /** What is logged up to a step, or all of it. */
   static read(folder: RunStorage, step = Infinity): MetricsRecord[] {
-    const lines = new TextDecoder().decode(folder.read(FILE)).split('\n');
-    return lines.flatMap(parseLine).filter((record) => record.step <= step);
+    return parseMetrics(folder.read(METRICS_FILE)).filter((record) => record.step <= step);
   }
 
   add(record: MetricsRecord) {
     this.records.push(record);
     if (this.isCut) {
-      this.folder.append(FILE, toLine(record));
+      this.folder.append(METRICS_FILE, toLine(record));
     } else {
       this.cut();
     }
@@ -71,7 +70,7 @@ export class MetricsLog implements MetricsSink {
 
   /** On a full disk the file stays as it was, until there is room. */
   private cut() {
-    this.isCut = this.folder.write(FILE, this.records.map(toLine).join('')) !== false;
+    this.isCut = this.folder.write(METRICS_FILE, this.records.map(toLine).join('')) !== false;
   }
 
   /** The training time so far. */
@@ -87,6 +86,11 @@ export class MetricsLog implements MetricsSink {
 
 function toLine(record: MetricsRecord): string {
   return `${JSON.stringify(record)}\n`;
+}
+
+/** The records of a log's file; none where there is no file. */
+export function parseMetrics(file: Uint8Array | undefined): MetricsRecord[] {
+  return new TextDecoder().decode(file).split('\n').flatMap(parseLine);
 }
 
 /** A line that a crash cut short is left out. */

@@ -16,14 +16,8 @@ import {
   text,
   trainingId,
 } from './state';
-import {
-  deleteRun,
-  describeStorageError,
-  loadMetrics,
-  loadRuns,
-  saveRun,
-  saveText,
-} from './storage/runs';
+import {addRun, deleteRun, loadRun, loadRuns, saveRun, type StoredRun} from './storage/runs';
+import {withRunLock} from './storage/run_lock';
 import {newId} from './storage/database';
 import {askTrainer, endTrainer} from './trainer_client';
 import type {TokenChoices, WritingOptions} from './worker/trainer_api';
@@ -32,18 +26,19 @@ import type {TokenChoices, WritingOptions} from './worker/trainer_api';
 
 /** Shows the runs of earlier visits and what this browser can compute on. */
 export async function open() {
-  const found = findBackends();
-  await attempt(async () => {
-    const stored = await loadRuns();
-    runs.value = await Promise.all(
-      stored.map(async (run) => {
-        const records = await loadMetrics(run.id);
-        return viewOf(asLeft(run, records), records);
-      }),
-    );
+  await Promise.all([attempt(showStoredRuns), findBackends()]);
+}
+
+let showing: Promise<void> | undefined;
+
+/** Shows the runs of earlier visits, unless that was done; where it fails, the next call tries again. */
+function showStoredRuns(): Promise<void> {
+  showing ??= loadRuns().then((stored) => {
+    runs.value = stored.map(viewOf);
     selectedId.value = runs.value.at(-1)?.id;
-  }, describeStorageError);
-  await found;
+  });
+  showing.catch(() => (showing = undefined));
+  return showing;
 }
 
 async function findBackends() {
@@ -53,50 +48,73 @@ async function findBackends() {
 
 /** Begins a run with what the form says. */
 export async function begin() {
-  if (startProblem.value != null || trainingId.value != null) {
+  const name = backend.value?.name;
+  if (startProblem.value != null || name == null) {
     return;
   }
-  const {name: textName, text: given, id} = text.value;
-  const run: Run = {
-    id: newId(),
-    number: Math.max(0, ...runs.value.map((view) => view.run.value.number)) + 1,
-    settings: settings.value,
-    textId: id ?? newId(),
-    textName,
-    state: 'waiting',
-    step: 0,
+  const {id: textId, name: textName, text: given} = text.value;
+  const run: Omit<Run, 'number'> = {
+    ...{id: newId(), settings: settings.value, textId, textName},
+    ...{state: 'paused', step: 0},
   };
-  const stored = await attempt(async () => {
-    if (id == null) {
-      await saveText(run.textId, textName, given!);
-      text.value = {...text.value, id: run.textId};
-    }
-    await saveRun(run);
+  await whileNoneTrains(run.id, async () => {
+    await showStoredRuns();
+    const view = viewOf({run: await addRun(run, given), records: []});
     // Else a browser that is short of room may forget the runs.
-    void navigator.storage?.persist?.();
-    return true;
-  }, describeStorageError);
-  if (stored) {
-    const view = viewOf(run, []);
+    navigator.storage?.persist?.().catch(() => undefined);
     runs.value = [...runs.value, view];
     selectedId.value = view.id;
-    await train(view);
-  }
+    await trainAlone(view, name);
+  });
 }
 
 /** Trains a run from its last checkpoint on. */
 export async function train(view: RunView) {
   const name = backend.value?.name;
-  if (name == null || trainingId.value != null) {
-    return;
+  if (name != null) {
+    await whileNoneTrains(view.id, () => trainAlone(view, name));
   }
-  trainingId.value = view.id;
-  update(view, {state: 'training', backend: name, problem: undefined});
+}
+
+/** One run trains at a time, from when that is asked for on; another that is asked for does not. */
+async function whileNoneTrains(id: string, act: () => Promise<void>) {
+  if (trainingId.value == null) {
+    trainingId.value = id;
+    await attempt(act);
+    trainingId.value = undefined;
+  }
+}
+
+/** @throws If another tab trains the run, or has deleted it. */
+async function trainAlone(view: RunView, backendName: BackendName) {
+  const {state} = view.run.value;
+  update(view, {state: 'waiting'});
+  try {
+    await withRunLock(view.id, async () => {
+      const stored = await loadRun(view.id);
+      if (stored == null) {
+        throw new Error(`${nameOf(view)} was deleted.`);
+      }
+      // Another tab may have trained it meanwhile.
+      show(view, stored);
+      update(view, {state: 'training', backend: backendName, problem: undefined});
+      await attempt(() => saveRun(view.run.value));
+      await trainUntilStopped(view, backendName);
+      await saveRun(view.run.value);
+    });
+  } finally {
+    if (view.run.value.state === 'waiting') {
+      update(view, {state});
+    }
+  }
+}
+
+async function trainUntilStopped(view: RunView, backendName: BackendName) {
   try {
     const {step, saved} = await askTrainer((trainer) =>
       trainer.train(
         view.run.value,
-        name,
+        backendName,
         proxy({
           onBegin: (first: number) => forgetAfter(view, first),
           onRecords: (added: MetricsRecord[]) => addRecords(view, added),
@@ -110,14 +128,14 @@ export async function train(view: RunView) {
       notify('warning', `${nameOf(view)}: its last steps are not saved. Earlier ones are kept.`);
     }
   } catch (error) {
-    const {message} = error as Error;
-    update(view, {state: 'failed', problem: message});
     // What is left on a backend that failed is worth nothing, and it may be gone; the checkpoints are elsewhere.
     endTrainer(error as Error);
     void findBackends();
-  } finally {
-    trainingId.value = undefined;
-    await attempt(() => saveRun(view.run.value), describeStorageError);
+    const stored = await attempt(() => loadRun(view.id));
+    if (stored != null) {
+      show(view, stored);
+    }
+    update(view, {state: 'failed', problem: (error as Error).message});
   }
 }
 
@@ -128,17 +146,12 @@ export function pause() {
 
 export async function remove(view: RunView) {
   await attempt(async () => {
-    await deleteRun(view.run.value);
-    const {textId} = view.run.value;
+    await withRunLock(view.id, () => deleteRun(view.run.value));
     runs.value = runs.value.filter(({id}) => id !== view.id);
-    if (text.value.source !== 'built-in' && text.value.id === textId) {
-      // It may be gone with the run.
-      text.value = {...text.value, id: undefined};
-    }
     if (selectedId.value === view.id) {
       selectedId.value = runs.value.at(-1)?.id;
     }
-  }, describeStorageError);
+  });
 }
 
 /** What `write` has to say so far; undefined while there is nothing. */
@@ -152,13 +165,13 @@ export async function write(view: RunView, prompt: string, options: WritingOptio
     return;
   }
   isWriting.value = true;
-  const show = (written: string) => (writing.value = {runId: view.id, prompt, text: written});
-  show('');
+  const tell = (written: string) => (writing.value = {runId: view.id, prompt, text: written});
+  tell('');
   const done = await attempt(() =>
-    askTrainer((trainer) => trainer.write(view.run.value, name, prompt, options, proxy(show))),
+    askTrainer((trainer) => trainer.write(view.run.value, name, prompt, options, proxy(tell))),
   );
   if (done != null) {
-    show(done);
+    tell(done);
   }
   isWriting.value = false;
 }
@@ -199,11 +212,11 @@ export function nameOf({run}: RunView): string {
 
 /** A run in training stays on its backend. */
 function backendFor(view: RunView): BackendName | undefined {
-  const {id, run} = view;
-  return trainingId.value === id ? (run.value.backend as BackendName) : backend.value?.name;
+  const {state, backend: name} = view.run.value;
+  return state === 'training' ? (name as BackendName) : backend.value?.name;
 }
 
-function viewOf(run: Run, records: readonly MetricsRecord[]): RunView {
+function viewOf({run, records}: StoredRun): RunView {
   return {
     id: run.id,
     run: signal(run),
@@ -212,10 +225,9 @@ function viewOf(run: Run, records: readonly MetricsRecord[]): RunView {
   };
 }
 
-/** A run as its last checkpoint has it: the page may have been closed in the middle of it. */
-function asLeft(run: Run, records: readonly MetricsRecord[]): Run {
-  const left = {...run, step: records.at(-1)?.step ?? 0};
-  return run.state === 'training' || run.state === 'waiting' ? {...left, state: 'paused'} : left;
+function show(view: RunView, {run, records}: StoredRun) {
+  view.run.value = run;
+  view.records.value = records;
 }
 
 function update(view: RunView, changes: Partial<Run>) {
@@ -226,7 +238,6 @@ function update(view: RunView, changes: Partial<Run>) {
 function forgetAfter(view: RunView, step: number) {
   view.records.value = view.records.value.filter((record) => record.step <= step);
   update(view, {step});
-  void attempt(() => saveRun(view.run.value), describeStorageError);
 }
 
 function addRecords(view: RunView, added: MetricsRecord[]) {
@@ -242,14 +253,11 @@ function notify(kind: Notice['kind'], message: string) {
 }
 
 /** Tells the user where something fails. */
-async function attempt<T>(
-  act: () => Promise<T> | T,
-  describe = (error: unknown) => (error as Error).message,
-): Promise<T | undefined> {
+async function attempt<T>(act: () => Promise<T> | T): Promise<T | undefined> {
   try {
     return await act();
   } catch (error) {
-    notify('problem', describe(error));
+    notify('problem', (error as Error).message);
     return undefined;
   }
 }

@@ -1,8 +1,7 @@
 import type {Settings} from './settings';
 
-/** How a run stands. */
-export const RUN_STATES = ['waiting', 'training', 'paused', 'finished', 'failed'] as const;
-export type RunState = (typeof RUN_STATES)[number];
+/** How a run stands; it waits until no other tab has it. */
+export type RunState = 'waiting' | 'training' | 'paused' | 'finished' | 'failed';
 
 /** A run as the browser keeps it; its files lie beside it. */
 export interface Run {
@@ -22,6 +21,5 @@ export interface Run {
   problem?: string;
 }
 
-/** What a run keeps beside its checkpoints. */
-export const METRICS_FILE = 'metrics.jsonl';
+/** What a run keeps beside its checkpoints and metrics. */
 export const TOKENIZER_FILE = 'tokenizer.json';

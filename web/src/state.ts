@@ -20,14 +20,23 @@ export interface RunView {
 export interface ChosenText {
   source: TextSource;
   name: string;
+  /** By which the storage has it, once a run is trained on it. */
+  id: string;
   /** What was given; the built-in text is loaded by the worker. */
   text?: string;
   /** Why it cannot be trained on. */
   problem?: string;
-  /** Where the storage has it already. */
-  id?: string;
+  /** What is to happen before it can be trained on. */
+  missing?: string;
 }
 export type TextSource = 'built-in' | 'paste' | 'file';
+
+/** What there is of each source before anything is given. */
+export const FIRST_TEXTS: Record<TextSource, ChosenText> = {
+  'built-in': {source: 'built-in', name: BUILT_IN_TEXT.name, id: BUILT_IN_TEXT.id},
+  paste: {source: 'paste', name: '', id: '', missing: 'Paste a text first.'},
+  file: {source: 'file', name: '', id: '', missing: 'Choose a file first.'},
+};
 
 /** Something that the user should know. */
 export interface Notice {
@@ -50,14 +59,11 @@ interface Remembered {
 const remembered = recall();
 export const settings = signal<Settings>(remembered.settings);
 export const backendChoice = signal<BackendChoice>(remembered.backend);
-export const text = signal<ChosenText>({
-  source: 'built-in',
-  name: BUILT_IN_TEXT.name,
-  id: BUILT_IN_TEXT.id,
-});
+export const text = signal(FIRST_TEXTS['built-in']);
 
 export const runs = signal<readonly RunView[]>([]);
 export const selectedId = signal<string | undefined>(undefined);
+/** Of the run that trains, or is about to. */
 export const trainingId = signal<string | undefined>(undefined);
 export const notices = signal<readonly Notice[]>([]);
 
@@ -78,15 +84,9 @@ export const backend = computed<{name: BackendName; reason: string} | undefined>
 });
 
 /** What keeps a new run from being begun; undefined where nothing does. */
-export const startProblem = computed(() => {
-  const {source, text: given, problem} = text.value;
-  return (
-    settingsProblem(settings.value) ??
-    (source === 'built-in' || given != null
-      ? problem
-      : (problem ?? (source === 'paste' ? 'Paste a text first.' : 'Choose a file first.')))
-  );
-});
+export const startProblem = computed(
+  () => settingsProblem(settings.value) ?? text.value.problem ?? text.value.missing,
+);
 
 effect(() => {
   const chosen: Remembered = {settings: settings.value, backend: backendChoice.value};

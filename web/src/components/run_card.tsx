@@ -33,7 +33,7 @@ function SelectedRun({view}: {view: RunView}) {
     if (state === 'training') {
       title.current!.scrollIntoView({block: 'nearest'});
     }
-  }, []);
+  }, [state]);
   const preparing = state === 'training' && summary.loss == null;
   return (
     <section class="card run" aria-labelledby="run-title">

@@ -1,6 +1,7 @@
 import {BUILT_IN_TEXT} from '../sample_text';
-import {text, type TextSource} from '../state';
-import {checkText, readTextFile, type TextResult} from '../text';
+import {type ChosenText, FIRST_TEXTS, text, type TextSource} from '../state';
+import {newId} from '../storage/database';
+import {checkText, readTextFile} from '../text';
 import {Choice} from './choice';
 
 const SOURCES = [
@@ -25,7 +26,7 @@ export function TextFields() {
             rows={6}
             placeholder="Paste some pages of any text"
             spellcheck={false}
-            onInput={({currentTarget}) => take('Pasted text', checkText(currentTarget.value))}
+            onInput={({currentTarget}) => takePasted(currentTarget.value)}
           />
         </label>
       )}
@@ -50,16 +51,23 @@ export function TextFields() {
 }
 
 function chooseSource(source: TextSource) {
-  const {name, id} = BUILT_IN_TEXT;
-  text.value = source === 'built-in' ? {source, name, id} : {source, name: ''};
+  text.value = FIRST_TEXTS[source];
+}
+
+function takePasted(pasted: string) {
+  text.value = {source: 'paste', name: 'Pasted text', id: newId(), ...checkText(pasted)};
 }
 
 async function takeFile(file: File | undefined) {
-  if (file != null) {
-    take(file.name, await readTextFile(file));
+  if (file == null) {
+    text.value = FIRST_TEXTS.file;
+    return;
   }
-}
-
-function take(name: string, result: TextResult) {
-  text.value = {source: text.value.source, name, ...result};
+  const chosen: ChosenText = {source: 'file', name: file.name, id: newId()};
+  const reading = {...chosen, missing: 'The file is being read.'};
+  text.value = reading;
+  const result = await readTextFile(file);
+  if (text.value === reading) {
+    text.value = {...chosen, ...result};
+  } // Else another text was chosen meanwhile.
 }

@@ -1,6 +1,5 @@
 import type {FileContents, RunStorage} from '../../../training/run_storage';
-import {type Database, filesOf, openDatabase} from '../storage/database';
-import {describeStorageError} from '../storage/runs';
+import {filesOf, inStorage} from '../storage/database';
 import {isBackendLost} from './backends';
 
 /**
@@ -15,7 +14,6 @@ export class RunFiles implements RunStorage {
 
   private constructor(
     readonly path: string,
-    private readonly database: Database,
     /** Each file as parts, so that adding to one does not copy it. */
     private readonly files: Map<string, Uint8Array[]>,
     private readonly onFailure: (message: string) => void,
@@ -23,14 +21,12 @@ export class RunFiles implements RunStorage {
 
   /** @param onFailure Hears of what could not be written; the run goes on. */
   static async open(runId: string, onFailure: (message: string) => void): Promise<RunFiles> {
-    const database = await openDatabase();
-    const {store} = database.transaction('files');
-    const [keys, values] = await Promise.all([
-      store.getAllKeys(filesOf(runId)),
-      store.getAll(filesOf(runId)),
-    ]);
+    const [keys, values] = await inStorage('readonly', (transaction) => {
+      const store = transaction.objectStore('files');
+      return Promise.all([store.getAllKeys(filesOf(runId)), store.getAll(filesOf(runId))]);
+    });
     const files = new Map(keys.map(([, name], i) => [name, [values[i]]]));
-    return new RunFiles(runId, database, files, onFailure);
+    return new RunFiles(runId, files, onFailure);
   }
 
   list(): string[] {
@@ -63,7 +59,11 @@ export class RunFiles implements RunStorage {
     this.files.delete(name);
     this.waiting.delete(name);
     this.removing = this.removing
-      .then(() => this.database.delete('files', [this.path, name]))
+      .then(() =>
+        inStorage('readwrite', (transaction) =>
+          transaction.objectStore('files').delete([this.path, name]),
+        ),
+      )
       .catch(() => undefined); // It stays, which harms nobody.
     return true;
   }
@@ -86,22 +86,21 @@ export class RunFiles implements RunStorage {
     return saved;
   }
 
-  /** One transaction: the storage has all of it or nothing. */
+  /** Writes these files, and the text that waits. */
   private async putAll(files: Map<string, Uint8Array>): Promise<boolean> {
     const text = [...this.waiting];
     // What is added from now on waits for the next time.
     this.waiting.clear();
     try {
-      const transaction = this.database.transaction('files', 'readwrite');
       const entries = [...text.map((name) => [name, this.read(name)!] as const), ...files];
-      await Promise.all([
-        ...entries.map(([name, bytes]) => transaction.store.put(bytes, [this.path, name])),
-        transaction.done,
-      ]);
+      await inStorage('readwrite', (transaction) => {
+        const store = transaction.objectStore('files');
+        return Promise.all(entries.map(([name, bytes]) => store.put(bytes, [this.path, name])));
+      });
       return true;
     } catch (error) {
       text.forEach((name) => this.waiting.add(name));
-      this.onFailure(`${describeStorageError(error)} What was saved before is kept.`);
+      this.onFailure(`${(error as Error).message} What was saved before is kept.`);
       return false;
     }
   }

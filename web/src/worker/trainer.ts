@@ -16,7 +16,6 @@ import {type Corpus, loadCorpus, loadTokenizer} from './corpus';
 import {LoadedRun} from './loaded_run';
 import {RecordSender} from './record_sender';
 import {RunFiles} from './run_files';
-import {withRunLock} from './run_lock';
 import {StepGap} from './step_gap';
 import type {TokenChoices, TrainingEvents, TrainingOutcome, WritingOptions} from './trainer_api';
 
@@ -54,34 +53,33 @@ export class Trainer {
   ): Promise<TrainingOutcome> {
     const stop = new StopRequest();
     this.stop = stop;
-    return withRunLock(run.id, () =>
-      this.gap.whileTraining(async (gapCallback) => {
-        await startBackend(backendName, this.onLost);
-        const files = await RunFiles.open(run.id, events.onWarning);
-        const corpus = await loadCorpus(run, files);
-        this.unload();
-        const loaded = new LoadedRun(run, backendName, files, corpus.tokenizer);
-        this.loaded = loaded;
-        const sender = new RecordSender(events.onRecords);
-        try {
-          const {step, saved} = await lossFirst(
-            trainLanguageModel({
-              ...trainingOptions(loaded, corpus),
-              stop,
-              sinks: [sender],
-              callbacks: [gapCallback],
-              createProgress: (firstStep) => {
-                events.onBegin(firstStep);
-                return NO_PROGRESS;
-              },
-            }),
-          );
-          return {step, saved: (await files.flush()) && saved};
-        } finally {
-          await sender.flush();
-        }
-      }),
-    );
+    return this.gap.whileTraining(async (gapCallback) => {
+      await startBackend(backendName, this.onLost);
+      const files = await RunFiles.open(run.id, events.onWarning);
+      const corpus = await loadCorpus(run, files);
+      this.unload();
+      const loaded = new LoadedRun(run, backendName, files, corpus.tokenizer);
+      this.loaded = loaded;
+      const sender = new RecordSender(events.onRecords);
+      try {
+        const {step, saved} = await lossFirst(
+          trainLanguageModel({
+            ...trainingOptions(loaded, corpus),
+            stop,
+            sinks: [sender],
+            callbacks: [gapCallback],
+            createProgress: (firstStep) => {
+              events.onBegin(firstStep);
+              return NO_PROGRESS;
+            },
+          }),
+        );
+        // Else what is logged would go beyond what is saved.
+        return {step, saved: saved && (await files.flush())};
+      } finally {
+        await sender.flush();
+      }
+    });
   }
 
   /** Ends the training after the step under way; `train` returns when it is saved. */

@@ -2,21 +2,21 @@
 const PATIENCE_MILLISECONDS = 3000;
 
 /**
- * Computes while no other tab trains the run.
+ * Trains or deletes a run while no other tab does.
  *
- * @throws If another tab does, and whatever `compute` throws.
+ * @throws If another tab does, and whatever `act` throws.
  */
-export async function withRunLock<T>(runId: string, compute: () => Promise<T>): Promise<T> {
+export async function withRunLock<T>(runId: string, act: () => Promise<T>): Promise<T> {
   // Pages without HTTPS have no locks.
   if (navigator.locks == null) {
-    return compute();
+    return act();
   }
   let begun = false;
   const signal = AbortSignal.timeout(PATIENCE_MILLISECONDS);
   try {
     return await navigator.locks.request(`tfjs-megablocks/${runId}`, {signal}, () => {
       begun = true;
-      return compute();
+      return act();
     });
   } catch (error) {
     throw begun ? error : new Error('Another tab trains this run.', {cause: error});
