@@ -402,6 +402,49 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     expect(await problem.count()).toBe(0);
   });
 
+  test('takes of the choices of an earlier visit those that still are choices', async () => {
+    visit = await site.visit();
+    const {page} = visit;
+    const kept = {steps: 77, seed: 1};
+    // Of another version of the page; and as a field is kept that was left empty.
+    const gone = [{model: 'sparse', size: 'huge', experts: 5, topK: '2'}, {learningRate: null}];
+    for (const settings of gone) {
+      const earlier = JSON.stringify({settings: {...kept, ...settings}, backend: 'metal'});
+      await visit.reload(
+        `localStorage.setItem('tfjs-megablocks.settings', ${JSON.stringify(earlier)})`,
+      );
+      await visit.ready();
+      expect(await visit.steps.inputValue()).toBe('77');
+      expect(await page.getByLabel('Seed').inputValue()).toBe('1');
+      expect(await page.getByLabel('Learning rate').inputValue()).toBe('0.005');
+      expect(await page.getByRole('radio', {name: 'dMoE'}).isChecked()).toBe(true);
+      expect(await page.getByRole('radio', {name: 'Small'}).isChecked()).toBe(true);
+      const experts = page.getByRole('combobox', {name: 'Experts', exact: true});
+      expect(await experts.inputValue()).toBe('8');
+      expect(await page.getByLabel('Computed on').inputValue()).toBe('auto');
+    }
+    expect(visit.errors).toEqual([]);
+  });
+
+  test('asks for a capacity where there is one, and tells it', async () => {
+    visit = await site.visit();
+    const {page} = visit;
+    const train = page.getByRole('button', {name: 'Train', exact: true});
+    const capacity = page.getByRole('spinbutton', {name: 'Capacity factor', exact: true});
+    await visit.choose({...quick, model: 'Capacity MoE'});
+    await capacity.fill('');
+    await page.getByText('Capacity factor must be a number from 0.1 to 16.').first().waitFor();
+    expect(await train.isDisabled()).toBe(true);
+    await page.getByRole('radio', {name: 'dMoE'}).check();
+    expect(await train.isDisabled()).toBe(false);
+    await page.getByRole('radio', {name: 'Capacity MoE'}).check();
+    expect(await train.isDisabled()).toBe(true);
+    await capacity.fill('1.23');
+    await visit.train();
+    await visit.waitForState('Finished');
+    expect(await page.locator('.run .hint').innerText()).toContain('top-2, capacity 1.23');
+  });
+
   test('opens the storage again where that has failed', async () => {
     await train();
     await visit.reload(`{

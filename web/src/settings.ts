@@ -104,13 +104,34 @@ export function numberProblem(field: NumberField, value: number): string | undef
 
 /** What keeps these settings from being trained; undefined where nothing does. */
 export function settingsProblem(settings: Settings): string | undefined {
+  const {model, experts, topK} = settings;
   const problem = (Object.keys(NUMBERS) as NumberField[])
+    .filter((field) => field !== 'capacityFactor' || model === 'moe')
     .map((field) => numberProblem(field, settings[field]))
     .find((text) => text != null);
-  if (problem == null && settings.model !== 'dense' && settings.topK > settings.experts) {
-    return `Each token can go to ${settings.experts} experts at most, not to ${settings.topK}.`;
+  if (problem == null && model !== 'dense' && topK > experts) {
+    return `Each token can go to ${experts} experts at most, not to ${topK}.`;
   }
   return problem;
+}
+
+const CHOICES: Record<Exclude<keyof Settings, NumberField>, readonly unknown[]> = {
+  model: MODEL_KINDS,
+  size: Object.keys(SIZES),
+  experts: EXPERT_CHOICES,
+  topK: TOP_K_CHOICES,
+};
+
+/** The settings of an earlier visit, with the defaults for what can no longer be chosen. */
+export function recallSettings(stored: Partial<Record<keyof Settings, unknown>>): Settings {
+  const isChoice = (field: keyof Settings, value: unknown) =>
+    field in NUMBERS
+      ? typeof value === 'number' && numberProblem(field as NumberField, value) == null
+      : CHOICES[field as keyof typeof CHOICES].includes(value);
+  const recalled = Object.entries(stored).filter(
+    ([field, value]) => field in DEFAULT_SETTINGS && isChoice(field as keyof Settings, value),
+  );
+  return {...DEFAULT_SETTINGS, ...Object.fromEntries(recalled)};
 }
 
 /** The part of the steps in which the learning rate rises, as in `npm start`, whose sizes these are. */
@@ -174,8 +195,9 @@ export function cadence({steps}: Settings) {
   };
 }
 
-/** As in "dMoE, 8 experts, top-2". */
-export function describeModel({model, experts, topK}: Settings): string {
+/** As in "Capacity MoE, 8 experts, top-2, capacity 1.25". */
+export function describeModel({model, experts, topK, capacityFactor}: Settings): string {
   const {label} = MODELS[model];
-  return model === 'dense' ? label : `${label}, ${experts} experts, top-${topK}`;
+  const capacity = model === 'moe' ? `, capacity ${capacityFactor}` : '';
+  return model === 'dense' ? label : `${label}, ${experts} experts, top-${topK}${capacity}`;
 }

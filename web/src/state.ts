@@ -1,9 +1,14 @@
 import {computed, effect, type Signal, signal} from '@preact/signals';
 import type {MetricsRecord} from '../../training/metrics_log';
-import {type BackendName, type BackendReport, chooseBackend} from './backend_report';
+import {
+  BACKEND_LABELS,
+  type BackendName,
+  type BackendReport,
+  chooseBackend,
+} from './backend_report';
 import type {Run} from './run';
 import {BUILT_IN_TEXT} from './sample_text';
-import {DEFAULT_SETTINGS, type Settings, settingsProblem} from './settings';
+import {DEFAULT_SETTINGS, recallSettings, type Settings, settingsProblem} from './settings';
 
 // What the page shows. Components read it, actions.ts changes it.
 
@@ -99,14 +104,14 @@ effect(() => {
 
 /** The choices of the last visit, as far as they still are choices. */
 function recall(): Remembered {
-  const defaults: Remembered = {settings: DEFAULT_SETTINGS, backend: 'auto'};
   try {
-    const stored = JSON.parse(localStorage.getItem(SETTINGS_KEY)!) as Remembered;
-    const merged = {...DEFAULT_SETTINGS, ...stored.settings};
-    return settingsProblem(merged) == null
-      ? {settings: merged, backend: stored.backend ?? 'auto'}
-      : defaults;
+    const stored = JSON.parse(localStorage.getItem(SETTINGS_KEY)!) as Partial<Remembered>;
+    const isBackend = Object.keys(BACKEND_LABELS).includes(stored.backend!);
+    return {
+      settings: recallSettings(stored.settings ?? {}),
+      backend: isBackend ? stored.backend! : 'auto',
+    };
   } catch {
-    return defaults;
+    return {settings: DEFAULT_SETTINGS, backend: 'auto'};
   }
 }

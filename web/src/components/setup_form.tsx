@@ -13,6 +13,7 @@ export function SetupForm() {
   return (
     <form
       class="card"
+      noValidate
       onSubmit={(event) => {
         event.preventDefault();
         void begin();
