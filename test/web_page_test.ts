@@ -82,6 +82,8 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await chart.waitFor();
     await page.getByLabel('Draw Run 2').uncheck();
     await page.getByRole('img', {name: /^Loss by run: Run 1 \d[^,]*$/}).waitFor();
+    await page.getByLabel('Draw Run 1').uncheck();
+    await page.getByText('No run is drawn.').waitFor();
     page.on('dialog', (dialog) => void dialog.accept());
     await visit.press('Delete Run 2');
     await visit.press('Run 1');
@@ -508,6 +510,22 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await written.waitFor();
   });
 
+  test('shows a text from right to left where it reads so', async () => {
+    const {page} = await train();
+    const directionOf = (selector: string) =>
+      page.locator(selector).evaluate((element) => getComputedStyle(element).direction);
+    const hebrew = 'בראשית ברא אלהים את השמים ואת הארץ';
+    await page.getByText('Another text').click();
+    await page.getByLabel('Text to look at').fill(hebrew);
+    await page.locator('.tokens').filter({hasText: 'ב'}).waitFor();
+    await visit.write(hebrew);
+    await page.getByRole('radio', {name: 'Paste'}).check();
+    await page.getByLabel('Text to train on').fill(hebrew);
+    for (const field of ['.tokens', '.written', '.writing input[type=text]', '.setup textarea']) {
+      expect([field, await directionOf(field)]).toEqual([field, 'rtl']);
+    }
+  });
+
   // As the driver of a GPU does it at any time, and as a device that is too small for a model answers; the
   // worker that a run goes on in has a backend of its own.
   test.each([
@@ -581,6 +599,21 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     const {violations} = (await page.evaluate('axe.run()')) as axe.AxeResults;
     expect(violations.map(({id, nodes}) => [id, nodes.map(({html}) => html)])).toEqual([]);
     // Nothing is wider than the window.
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0);
+  });
+
+  test('has room for the name of a file, however long', async () => {
+    visit = await site.visit({viewport: {width: 390, height: 844}});
+    const {page} = visit;
+    await page.getByRole('radio', {name: 'File'}).check();
+    await page.getByLabel('File of text to train on').setInputFiles({
+      name: `${'long_'.repeat(40)}.txt`,
+      mimeType: 'text/plain',
+      buffer: Buffer.from(LONG_TEXT),
+    });
+    await visit.choose(quick);
+    await visit.train();
+    await visit.waitForState('Finished');
     expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBe(0);
   });
 

@@ -1,7 +1,8 @@
+// First, since the charts read their colours from it.
+import './styles.css';
 import {render} from 'preact';
 import {open} from './actions';
 import {App} from './components/app';
-import './styles.css';
 
 render(<App />, document.body);
 void open();

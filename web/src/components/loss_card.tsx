@@ -46,7 +46,11 @@ export function LossCard() {
           onChange={(value) => (axis.value = value)}
         />
       </div>
-      <Chart option={option} height={300} label={`Loss by run: ${summary.join(', ')}`} />
+      {shown.length === 0 ? (
+        <p class="empty">No run is drawn.</p>
+      ) : (
+        <Chart option={option} height={300} label={`Loss by run: ${summary.join(', ')}`} />
+      )}
       <p class="hint key">
         <i class="thin" /> in training <i class="thick" /> on the held-out tenth
       </p>

@@ -47,7 +47,7 @@ function SelectedRun({view}: {view: RunView}) {
             </span>
           </h2>
           <p class="hint">
-            {describeModel(settings)} · {SIZES[settings.size].label} · {run.textName}
+            {describeModel(settings)} · {SIZES[settings.size].label} · <bdi>{run.textName}</bdi>
             {where}
           </p>
         </div>

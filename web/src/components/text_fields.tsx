@@ -24,6 +24,7 @@ export function TextFields() {
           <span class="hidden">Text to train on</span>
           <textarea
             rows={6}
+            dir="auto"
             placeholder="Paste some pages of any text"
             spellcheck={false}
             onInput={({currentTarget}) => takePasted(currentTarget.value)}

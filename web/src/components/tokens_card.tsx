@@ -90,6 +90,7 @@ function Tokens({view}: {view: RunView}) {
           <span class="hidden">Text to look at</span>
           <textarea
             rows={4}
+            dir="auto"
             value={sample.value}
             onInput={({currentTarget}) => (sample.value = currentTarget.value)}
           />
@@ -105,7 +106,7 @@ const GOLDEN_ANGLE = 137.508;
 function ColoredText({choices: {tokens, layers}, layer}: {choices: TokenChoices; layer: number}) {
   const {experts} = layers[layer];
   return (
-    <p class="tokens" data-layer={layer + 1}>
+    <p class="tokens" dir="auto" data-layer={layer + 1}>
       {tokens.map((token, i) => {
         const [first, ...others] = experts[i];
         const also = others.length > 0 ? `, then ${others.map((e) => e + 1).join(', ')}` : '';

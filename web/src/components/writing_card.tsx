@@ -33,6 +33,7 @@ export function WritingCard() {
           <span>Prompt</span>
           <input
             type="text"
+            dir="auto"
             value={prompt.value}
             onInput={({currentTarget}) => (prompt.value = currentTarget.value)}
           />
@@ -71,7 +72,7 @@ export function WritingCard() {
             : 'This works when the run has made a step, and no other trains.'}
         </p>
       ) : (
-        <blockquote class="written" aria-live="polite" aria-busy={isWriting.value}>
+        <blockquote class="written" dir="auto" aria-live="polite" aria-busy={isWriting.value}>
           <b>{written.prompt}</b>
           {written.text.replace(MANY_LINES, '\n\n')}
         </blockquote>
