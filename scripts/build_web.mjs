@@ -8,11 +8,12 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../web');
 process.env.VITE_CONFIG_NATIVE_IGNORE_WARNING = 'true';
 export const config = {root, configFile: join(root, 'vite.config.ts'), configLoader: 'bundle'};
 
-/** Builds the static site into dist/web, or into another folder. */
+/** Builds the static site into dist/web, or into another folder, where it leaves what else is there. */
 export async function buildWeb(folder) {
   // Vite takes the one that is set, and would leave out what only the finished page needs.
   process.env.NODE_ENV = 'production';
-  await build({...config, ...(folder != null && {build: {outDir: resolve(folder)}})});
+  const elsewhere = folder != null && {build: {outDir: resolve(folder), emptyOutDir: false}};
+  await build({...config, ...elsewhere});
 }
 
 /** Serves the page from its sources, until the process ends. */

@@ -1,5 +1,7 @@
 import axe from 'axe-core';
-import {readFileSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import {decodeSafetensors} from '../training/safetensors';
 import {found} from './browser/launch';
 import {PATIENCE_ON_GPU, type Visit, type VisitOptions, WebPage} from './browser/web_page';
@@ -186,6 +188,17 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await visit.steps.fill('0.5');
     await page.getByText('Steps must be a whole number from 1').first().waitFor();
     expect(await train.isDisabled()).toBe(true);
+  });
+
+  test('is built beside what else is in a folder', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'web-page-beside-'));
+    try {
+      writeFileSync(join(folder, 'other.txt'), 'kept');
+      WebPage.buildInto(folder);
+      expect(readdirSync(folder)).toEqual(expect.arrayContaining(['index.html', 'other.txt']));
+    } finally {
+      rmSync(folder, {recursive: true, force: true});
+    }
   });
 
   test('sends nothing of a text anywhere, and takes none for HTML', async () => {
