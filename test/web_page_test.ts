@@ -88,6 +88,8 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await page.getByText('No run is drawn.').waitFor();
     page.on('dialog', (dialog) => void dialog.accept());
     await visit.press('Delete Run 2');
+    const table = page.getByRole('region', {name: 'Table of the runs'});
+    expect(await table.evaluate((element) => element === document.activeElement)).toBe(true);
     await visit.press('Run 1');
     await page.getByRole('heading', {name: 'Load of the experts'}).waitFor();
     expect(await rows.count()).toBe(1);
@@ -114,6 +116,9 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await page.getByRole('radio', {name: 'Layer 2'}).check();
     await page.locator('.tokens[data-layer="2"]').waitFor();
     expect(await page.getByRole('img', {name: /^Load of 4 experts in layer/}).count()).toBe(2);
+    await page.getByLabel('Text to look at').fill(' ');
+    await page.getByText('There is no text to look at.').waitFor();
+    expect(await page.locator('.token').count()).toBe(0);
   });
 
   test('hands out the weights', async () => {

@@ -79,8 +79,10 @@ function Row({view}: {view: RunView}) {
           class="quiet"
           aria-label={`Delete ${name}`}
           disabled={trainingId.value === view.id}
-          onClick={() => {
+          onClick={({currentTarget}) => {
             if (confirm(`Delete ${name} and its checkpoints?`)) {
+              // The button goes with the run.
+              currentTarget.closest<HTMLElement>('[role=region]')!.focus();
               void remove(view);
             }
           }}

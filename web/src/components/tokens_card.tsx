@@ -29,9 +29,10 @@ function Tokens({view}: {view: RunView}) {
   // Looked at as often as the run is validated, and whenever it stops.
   const look = Math.floor(step / cadence(settings).evalEvery);
   const training = trainingId.value === view.id;
+  const isBlank = sample.value.trim() === '';
 
   useEffect(() => {
-    if (!atHand || sample.value.trim() === '') {
+    if (!atHand || isBlank) {
       return undefined;
     }
     let stale = false;
@@ -73,7 +74,9 @@ function Tokens({view}: {view: RunView}) {
         Each token in the colour and with the number of the expert of {nameOf(view)} that counts
         most for it.
       </p>
-      {problem.value != null ? (
+      {isBlank ? (
+        <p class="empty">There is no text to look at.</p>
+      ) : problem.value != null ? (
         <p class="problem" role="alert">
           {problem.value}
         </p>
