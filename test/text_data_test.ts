@@ -116,10 +116,17 @@ describe('the split', () => {
     expect(share).toBeLessThan(0.12);
   });
 
+  it.each(['鯨', '𠮷'])('cuts a text without white space between characters: %s', (character) => {
+    const text = character.repeat(1000);
+    const {train, validation} = splitDocuments([{name: 'a', text}]);
+    expect(train.map((part) => part.text).join('')).toBe(character.repeat(900));
+    expect(validation.map((part) => part.text).join('')).toBe(character.repeat(100));
+  });
+
   it('refuses text that it cannot cut', () => {
-    expect(() => splitDocuments([{name: 'a', text: 'x'.repeat(1000)}])).toThrow(
+    expect(() => splitDocuments([{name: 'a', text: 'x'.repeat(9)}])).toThrow(
       'data: the text must have at least 10 parts, to hold one out for validation, ' +
-        'got 1 of 1000 characters together',
+        'got 9 of 9 characters together',
     );
   });
 
