@@ -12,7 +12,8 @@ import {Softmax, SoftmaxGrad, type SoftmaxInputs} from '../src/kernel_names';
  * softmax(tf.tensor1d([0, Math.log(3)])).print();  // [0.25, 0.75]
  * ```
  *
- * @param logits [..., E], float32. A row with NaN or an infinite largest logit gives NaN.
+ * @param logits [..., E], float32. A row with NaN or an infinite largest logit gives NaN; on webgl, one of -Infinity
+ *     alone gives 1, since tf.max is -1e20 there.
  * @returns The shape of `logits`. Differentiable.
  * @throws If `logits` is a scalar or not float32.
  * @see tf.softmax

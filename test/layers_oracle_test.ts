@@ -50,9 +50,9 @@ function make(kind: 'dMoE' | 'moe', hiddenSize: number, config: MoEArguments): L
 }
 
 const DMOE_WAYS: MoEArguments[] = [{mlpImpl: 'grouped'}, {mlpImpl: 'sparse', blockSize: 8}];
-const WAYS: {kind: 'dMoE' | 'moe'; config: MoEArguments}[] = [
-  ...DMOE_WAYS.map((config) => ({kind: 'dMoE' as const, config})),
-  {kind: 'moe', config: {moeCapacityFactor: 0}},
+const WAYS: {name: string; kind: 'dMoE' | 'moe'; config: MoEArguments}[] = [
+  ...DMOE_WAYS.map((config) => ({name: `${config.mlpImpl} dMoE`, kind: 'dMoE' as const, config})),
+  {name: 'moe', kind: 'moe', config: {moeCapacityFactor: 0}},
 ];
 
 describeEachBackend('a MoE layer', () => {
@@ -65,7 +65,7 @@ describeEachBackend('a MoE layer', () => {
         [false, true].map((memoryOptimizedMlp) => ({...way, mlpType, memoryOptimizedMlp})),
       ),
     ),
-  )('of one expert, $kind $config $mlpType, memoryOptimizedMlp $memoryOptimizedMlp', (way) => {
+  )('of one expert, $name, $mlpType, memoryOptimizedMlp $memoryOptimizedMlp', (way) => {
     test('is a dense layer, and so are its gradients', () => {
       const [T, H, F] = [6, 8, 16];
       const {kind, config, mlpType, memoryOptimizedMlp} = way;

@@ -29,9 +29,9 @@ export function join(...parts: string[]): string {
   return parts.join('/');
 }
 
-/** Titles have strings and numbers in them. */
-export function format(_: string, value: unknown): string {
-  return String(value);
+/** Titles have strings, numbers and JSON in them. */
+export function format(placeholder: string, value: unknown): string {
+  return placeholder === '%j' ? JSON.stringify(value) : String(value);
 }
 
 export function inspect(value: unknown): string {

@@ -37,7 +37,8 @@ function copyOfRowProgram(name: string, {layout}: PermutationAttrs) {
       int copyOfRow(int row) {
         ${locate}
         int position = begin_bins(expert) + rank;
-        return position < min(binsInt(expert), indices_size) ? indicesInt(position) : -1;
+        int copy = position < min(binsInt(expert), indices_size) ? indicesInt(position) : -1;
+        return copy < indices_size ? copy : -1;
       }`,
   } as const satisfies Partial<Program>;
 }
