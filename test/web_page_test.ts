@@ -237,9 +237,9 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
   test('goes on where the storage is full, and keeps what is there', async () => {
     visit = await site.visit();
     const {page} = visit;
-    await visit.choose({...quick, steps: 120});
+    await visit.choose({...quick, steps: 300});
     await visit.press('Train');
-    await visit.waitForStep(30);
+    await visit.waitForStep(60);
     // As a storage answers that has no more room for a checkpoint, which cannot be had here.
     await visit.inWorker(
       `{
@@ -261,13 +261,13 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await visit.waitForState('Paused');
     const kept = await visit.step();
     expect(kept).toBeGreaterThan(0);
-    expect(kept).toBeLessThan(120);
+    expect(kept).toBeLessThan(300);
     expect(await visit.write('The whale')).not.toBe('');
     await visit.press('Resume');
     await visit.waitForState('Finished');
     await page.reload();
     await visit.waitForState('Finished');
-    expect(await visit.step()).toBe(120);
+    expect(await visit.step()).toBe(300);
   });
 
   test('begins one run, however often it is asked to at once', async () => {
@@ -309,7 +309,8 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
 
   test('leaves a run alone that another tab trains', async () => {
     visit = await site.visit();
-    await visit.choose({...quick, steps: 5000});
+    // More than it makes in the time of this test.
+    await visit.choose({...quick, steps: 100_000});
     await visit.press('Train');
     await visit.waitForStep(100);
     const other = await site.anotherTab(visit);
