@@ -7,6 +7,7 @@ const MILLISECONDS_BETWEEN = 100;
 export class RecordSender implements MetricsSink {
   private waiting: MetricsRecord[] = [];
   private sentAt = -Infinity;
+  private sending: void | Promise<void> = undefined;
 
   constructor(private readonly send: TrainingEvents['onRecords']) {}
 
@@ -17,13 +18,14 @@ export class RecordSender implements MetricsSink {
     }
   }
 
-  /** Sends what waits; ends when the page has it. */
+  /** Sends what waits; ends when the page has it, and what was sent before. */
   async flush() {
     const {waiting} = this;
     if (waiting.length > 0) {
       this.waiting = [];
       this.sentAt = performance.now();
-      await this.send(waiting);
+      this.sending = this.send(waiting);
     }
+    await this.sending;
   }
 }
