@@ -30,18 +30,18 @@ export class StepGap {
       const onBatchEnd = async () => {
         // Messages come between one task and the next; a step of wasm is a single one.
         await new Promise(requestAnimationFrame);
-        await this.drain();
+        await this.drain(true);
       };
       return await train(new CustomCallback({onBatchEnd}, 'never'));
     } finally {
       this.training = false;
-      this.last = this.drain();
+      this.last = this.drain(false);
     }
   }
 
-  private async drain() {
+  private async drain(training: boolean) {
     for (let next = this.waiting.shift(); next != null; next = this.waiting.shift()) {
-      await next(this.training);
+      await next(training);
     }
   }
 }
