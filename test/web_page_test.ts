@@ -357,8 +357,35 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await other.page.getByText('Many small experts').waitFor();
     await visit.press('Resume');
     await visit.notice('Run 1 was deleted.').waitFor();
-    await page.reload();
     await page.getByText('Many small experts').waitFor();
+    await page.reload();
+    await visit.ready();
+    expect(await page.locator('.runs').count()).toBe(0);
+  });
+
+  test('pauses a run as soon as it can be asked to', async () => {
+    visit = await site.visit();
+    // The storage is slow to keep that the run trains.
+    await visit.reload(`{
+      const {put} = IDBObjectStore.prototype;
+      IDBObjectStore.prototype.put = function(...args) {
+        const hold = () => {
+          if (!window.released) {
+            this.count().onsuccess = hold;
+          }
+        };
+        hold();
+        setTimeout(() => (window.released = true), 1000);
+        return put.apply(this, args);
+      };
+    }`);
+    await visit.ready();
+    await visit.choose({...quick, steps: 5000});
+    await visit.press('Train');
+    await visit.press('Pause');
+    await visit.waitForState('Paused');
+    expect(await visit.step()).toBeLessThan(5000);
+    expect(visit.errors).toEqual([]);
   });
 
   test('keeps a text for the next run when the run that has it goes', async () => {

@@ -93,12 +93,16 @@ async function trainAlone(view: RunView, backendName: BackendName) {
     await withRunLock(view.id, async () => {
       const stored = await loadRun(view.id);
       if (stored == null) {
+        forget(view);
         throw new Error(`${nameOf(view)} was deleted.`);
       }
-      // Another tab may have trained it meanwhile.
-      show(view, stored);
-      update(view, {state: 'training', backend: backendName, problem: undefined});
-      await attempt(() => saveRun(view.run.value));
+      const run: Run = {
+        ...stored.run,
+        ...{state: 'training', backend: backendName, problem: undefined},
+      };
+      await attempt(() => saveRun(run));
+      // As another tab may have left it; only now, since what is shown as training can be paused.
+      show(view, {...stored, run});
       await trainUntilStopped(view, backendName);
       await saveRun(view.run.value);
     });
@@ -147,10 +151,7 @@ export function pause() {
 export async function remove(view: RunView) {
   await attempt(async () => {
     await withRunLock(view.id, () => deleteRun(view.run.value));
-    runs.value = runs.value.filter(({id}) => id !== view.id);
-    if (selectedId.value === view.id) {
-      selectedId.value = runs.value.at(-1)?.id;
-    }
+    forget(view);
   });
 }
 
@@ -228,6 +229,13 @@ function viewOf({run, records}: StoredRun): RunView {
 function show(view: RunView, {run, records}: StoredRun) {
   view.run.value = run;
   view.records.value = records;
+}
+
+function forget(view: RunView) {
+  runs.value = runs.value.filter(({id}) => id !== view.id);
+  if (selectedId.value === view.id) {
+    selectedId.value = runs.value.at(-1)?.id;
+  }
 }
 
 function update(view: RunView, changes: Partial<Run>) {

@@ -11,14 +11,10 @@ export async function withRunLock<T>(runId: string, act: () => Promise<T>): Prom
   if (navigator.locks == null) {
     return act();
   }
-  let begun = false;
   const signal = AbortSignal.timeout(PATIENCE_MILLISECONDS);
   try {
-    return await navigator.locks.request(`tfjs-megablocks/${runId}`, {signal}, () => {
-      begun = true;
-      return act();
-    });
+    return await navigator.locks.request(`tfjs-megablocks/${runId}`, {signal}, act);
   } catch (error) {
-    throw begun ? error : new Error('Another tab trains this run.', {cause: error});
+    throw error === signal.reason ? new Error('Another tab trains this run.') : error;
   }
 }
