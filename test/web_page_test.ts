@@ -388,6 +388,29 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     expect(visit.errors).toEqual([]);
   });
 
+  test('shows the runs that it knows beside those of another version', async () => {
+    const {page} = await train();
+    await page.evaluate(`new Promise((resolve) => {
+      const opening = indexedDB.open('tfjs-megablocks', 1);
+      opening.onsuccess = () => {
+        const transaction = opening.result.transaction('runs', 'readwrite');
+        const runs = transaction.objectStore('runs');
+        runs.getAll().onsuccess = ({target: {result: [run]}}) => {
+          runs.add({...run, id: 'a', number: 2, settings: {...run.settings, size: 'huge'}});
+          runs.add({...run, id: 'b', number: 3, settings: {...run.settings, model: 'sparse'}});
+        };
+        transaction.oncomplete = resolve;
+      };
+    })`);
+    await page.reload();
+    await visit.waitForState('Finished');
+    expect(await page.locator('.runs tbody tr').count()).toBe(1);
+    await visit.train();
+    expect(await page.locator('#run-title').innerText()).toContain('Run 4');
+    await visit.waitForState('Finished');
+    expect(visit.errors).toEqual([]);
+  });
+
   test('keeps a text for the next run when the run that has it goes', async () => {
     visit = await site.visit();
     const {page} = visit;

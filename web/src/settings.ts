@@ -122,6 +122,11 @@ const CHOICES: Record<Exclude<keyof Settings, NumberField>, readonly unknown[]> 
   topK: TOP_K_CHOICES,
 };
 
+/** Whether the page has their model and their size, which another version may have called otherwise. */
+export function isKnown({model, size}: Settings): boolean {
+  return model in MODELS && size in SIZES;
+}
+
 /** The settings of an earlier visit, with the defaults for what can no longer be chosen. */
 export function recallSettings(stored: Partial<Record<keyof Settings, unknown>>): Settings {
   const isChoice = (field: keyof Settings, value: unknown) =>

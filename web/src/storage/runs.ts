@@ -1,5 +1,6 @@
 import {METRICS_FILE, type MetricsRecord, parseMetrics} from '../../../training/metrics_log';
 import type {Run} from '../run';
+import {isKnown} from '../settings';
 import {filesOf, inStorage, type StoredText, type Transaction} from './database';
 
 // What the page itself keeps and looks up; a run's files are written by the worker.
@@ -10,10 +11,11 @@ export interface StoredRun {
   records: readonly MetricsRecord[];
 }
 
-/** All runs, in the order in which they were begun. */
+/** All runs that the page knows how to show, in the order in which they were begun. */
 export function loadRuns(): Promise<StoredRun[]> {
   return inStorage('readonly', async (transaction) => {
-    const runs = await transaction.objectStore('runs').getAll();
+    const all = await transaction.objectStore('runs').getAll();
+    const runs = all.filter(({settings}) => isKnown(settings));
     runs.sort((a, b) => a.number - b.number);
     return Promise.all(runs.map((run) => withRecords(transaction, run)));
   });
