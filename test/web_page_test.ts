@@ -411,6 +411,19 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     expect(visit.errors).toEqual([]);
   });
 
+  test('says that its worker does not start, and looks for nothing', async () => {
+    visit = await site.visit();
+    const {page} = visit;
+    await visit.reload(`Worker = class { constructor() { throw new Error('No worker here'); } }`);
+    await visit.notice('No worker here').waitFor();
+    expect(await page.getByText('Looking for a GPU').count()).toBe(0);
+    // From there on, the keyboard goes on with what is below.
+    await page.getByRole('button', {name: 'Dismiss'}).focus();
+    await page.keyboard.press('Enter');
+    await visit.notice('No worker here').waitFor({state: 'detached'});
+    expect(await page.evaluate('document.activeElement.localName')).toBe('main');
+  });
+
   test('keeps a text for the next run when the run that has it goes', async () => {
     visit = await site.visit();
     const {page} = visit;
@@ -495,6 +508,30 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
       expect(await page.getByLabel('Computed on').inputValue()).toBe('auto');
     }
     expect(visit.errors).toEqual([]);
+  });
+
+  test('takes the fastest backend where the one that was chosen is missing', async () => {
+    visit = await site.visit({serviceWorkers: 'block'}); // Else it answers for the server.
+    const chosen = visit.page.getByLabel('Computed on');
+    await visit.select('Computed on', 'webgl');
+    await visit.page.reload();
+    await visit.ready();
+    expect(await chosen.inputValue()).toBe('webgl');
+    // As on a machine that has no such GPU any more.
+    await visit.context.route(/worker-[^/]*\.js$/, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({
+        response,
+        body: `delete self.OffscreenCanvas; ${await response.text()}`,
+      });
+    });
+    await visit.page.reload();
+    await visit.ready();
+    expect(await chosen.inputValue()).toBe('auto');
+    await visit.page
+      .getByRole('status')
+      .filter({hasText: 'WebGL: this browser has no WebGL in workers'})
+      .waitFor();
   });
 
   test('asks for a capacity where there is one, and tells it', async () => {

@@ -75,6 +75,7 @@ export interface VisitOptions {
   patience?: number;
   colorScheme?: 'light' | 'dark';
   viewport?: {width: number; height: number};
+  serviceWorkers?: 'allow' | 'block';
 }
 
 /** What a visitor chooses, by the names on the page. */

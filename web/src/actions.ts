@@ -43,7 +43,7 @@ function showStoredRuns(): Promise<void> {
 
 async function findBackends() {
   const found = await attempt(() => askTrainer((trainer) => trainer.findBackends()));
-  backends.value = found ?? backends.value;
+  backends.value = found ?? backends.value ?? [];
 }
 
 /** Begins a run with what the form says. */

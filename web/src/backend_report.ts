@@ -19,12 +19,18 @@ export interface BackendReport {
   missing?: string;
 }
 
-/** The fastest backend that is there and is no software in disguise, and why it is not a faster one. */
-export function chooseBackend(reports: readonly BackendReport[]): {
+/** A backend, and why it is the one. */
+export interface BackendInUse {
   name: BackendName;
   reason: string;
-} {
-  const chosen = reports.find(({missing, software}) => missing == null && !software)!;
+}
+
+/** The fastest backend that is there and is no software in disguise; the reason says why it is not a faster one. */
+export function chooseBackend(reports: readonly BackendReport[]): BackendInUse | undefined {
+  const chosen = reports.find(({missing, software}) => missing == null && !software);
+  if (chosen == null) {
+    return undefined;
+  }
   const faster = reports.slice(0, reports.indexOf(chosen)).map(({name, missing, device}) => {
     const label = BACKEND_LABELS[name];
     return missing != null

@@ -2,6 +2,7 @@ import {computed, effect, type Signal, signal} from '@preact/signals';
 import type {MetricsRecord} from '../../training/metrics_log';
 import {
   BACKEND_LABELS,
+  type BackendInUse,
   type BackendName,
   type BackendReport,
   chooseBackend,
@@ -50,7 +51,7 @@ export interface Notice {
   text: string;
 }
 
-/** Undefined until the worker has looked. */
+/** Undefined until the worker has looked; empty where it could not. */
 export const backends = signal<readonly BackendReport[] | undefined>(undefined);
 export type BackendChoice = 'auto' | BackendName;
 
@@ -75,7 +76,7 @@ export const notices = signal<readonly Notice[]>([]);
 export const selected = computed(() => runs.value.find(({id}) => id === selectedId.value));
 
 /** What the page computes on; undefined until the backends are known. */
-export const backend = computed<{name: BackendName; reason: string} | undefined>(() => {
+export const backend = computed<BackendInUse | undefined>(() => {
   const reports = backends.value;
   if (reports == null) {
     return undefined;

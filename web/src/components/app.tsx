@@ -19,7 +19,7 @@ export function App() {
         <aside class="setup" aria-label="A new run">
           <SetupForm />
         </aside>
-        <main class="results">
+        <main class="results" tabIndex={-1}>
           <Notices />
           {runs.value.length === 0 ? <Introduction /> : <Results />}
         </main>

@@ -21,7 +21,8 @@ export function BackendFields() {
               key={name}
               value={name}
               disabled={missing != null}
-              selected={name === backendChoice.value}
+              // One that is missing now is kept for when it is there again.
+              selected={missing == null && name === backendChoice.value}
             >
               {BACKEND_LABELS[name]}
               {missing && ` (${missing})`}

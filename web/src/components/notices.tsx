@@ -8,7 +8,15 @@ export function Notices() {
       {notices.value.map((notice) => (
         <p key={notice.id} class={`notice ${notice.kind}`}>
           <span>{notice.text}</span>
-          <button type="button" class="quiet" onClick={() => dismiss(notice)}>
+          <button
+            type="button"
+            class="quiet"
+            onClick={({currentTarget}) => {
+              // The button goes with the notice.
+              currentTarget.closest('main')!.focus();
+              dismiss(notice);
+            }}
+          >
             Dismiss
           </button>
         </p>
