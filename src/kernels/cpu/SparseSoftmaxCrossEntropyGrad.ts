@@ -4,7 +4,7 @@ import {
   SparseSoftmaxCrossEntropyGrad,
   type SparseSoftmaxCrossEntropyGradInputs,
 } from '../../kernel_names';
-import {crossEntropyShifts, subtractAtLabels} from '../shared/SparseSoftmaxCrossEntropy_impl';
+import {crossEntropyFactors, subtractAtLabels} from '../shared/SparseSoftmaxCrossEntropy_impl';
 import {floats, ints} from './cpu_util';
 
 export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
@@ -15,19 +15,13 @@ export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
   const [numRows, vocabSize] = inputs.logits.shape;
   const logits = floats(backend, inputs.logits);
   const labels = ints(backend, inputs.labels);
-  const [shifts, factors] = [new Float32Array(numRows), new Float32Array(numRows)];
-  crossEntropyShifts(
-    vocabSize,
-    labels,
-    floats(backend, inputs.logSums),
-    floats(backend, inputs.dy),
-    shifts,
-    factors,
-  );
+  const logSums = floats(backend, inputs.logSums);
+  const factors = new Float32Array(numRows);
+  crossEntropyFactors(vocabSize, labels, floats(backend, inputs.dy), factors);
   const out = new Float32Array(logits.length);
   for (let i = 0, row = 0; row < numRows; row++) {
     for (const end = i + vocabSize; i < end; i++) {
-      out[i] = factors[row] * Math.exp(logits[i] - shifts[row]);
+      out[i] = factors[row] * Math.exp(logits[i] - logSums[row]);
     }
   }
   subtractAtLabels(labels, factors, out);

@@ -1,6 +1,6 @@
 /**
  * logSums [N] = log(sum of exp(logits - largest)) + largest, from the sums and the largest logit of
- * every row, and losses [N] = logSums - logits[label]. A label out of range is ignored: its loss is zero.
+ * every row, and losses [N] = logSums - logits[label]. A label out of range is ignored: both are zero.
  */
 export function crossEntropyLosses(
   logits: Float32Array,
@@ -15,27 +15,21 @@ export function crossEntropyLosses(
     const label = labels[row];
     const ignored = label < 0 || label >= vocabSize;
     const logSum = Math.log(sums[row]);
-    logSums[row] = logSum + largest[row];
+    logSums[row] = ignored ? 0 : logSum + largest[row];
     // The difference of the two largest terms comes first: it is exact where it matters.
     losses[row] = ignored ? 0 : logSum + (largest[row] - logits[row * vocabSize + label]);
   }
 }
 
-/**
- * What the gradient (softmax - one-hot) dy takes of each row: softmax = exp(logits - shift), with the
- * logarithm of the sum as the shift and dy as the factor; zero for a label out of range.
- */
-export function crossEntropyShifts(
+/** What the gradient (softmax - one-hot) dy takes of each row: dy, zero for a label out of range. */
+export function crossEntropyFactors(
   vocabSize: number,
   labels: Int32Array,
-  logSums: Float32Array,
   dy: Float32Array,
-  shifts: Float32Array,
   factors: Float32Array,
 ) {
   for (let row = 0; row < labels.length; row++) {
     const ignored = labels[row] < 0 || labels[row] >= vocabSize;
-    shifts[row] = ignored ? 0 : logSums[row];
     factors[row] = ignored ? 0 : dy[row];
   }
 }

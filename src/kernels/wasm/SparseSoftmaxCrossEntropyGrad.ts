@@ -4,7 +4,7 @@ import {
   SparseSoftmaxCrossEntropyGrad,
   type SparseSoftmaxCrossEntropyGradInputs,
 } from '../../kernel_names';
-import {crossEntropyShifts, subtractAtLabels} from '../shared/SparseSoftmaxCrossEntropy_impl';
+import {crossEntropyFactors, subtractAtLabels} from '../shared/SparseSoftmaxCrossEntropy_impl';
 import {assembly, withScratch} from './assembly_module';
 import {address, floats, floatsAt, ints, makeOutput} from './wasm_util';
 
@@ -16,21 +16,18 @@ export const sparseSoftmaxCrossEntropyGradConfig = kernelConfig<
   const {logits, labels, logSums, dy} = inputs;
   const [numRows, vocabSize] = logits.shape;
   const out = makeOutput(backend, logits.shape, 'float32');
-  withScratch(backend, 8 * numRows, (shifts) => {
-    const factors = shifts + 4 * numRows;
-    crossEntropyShifts(
+  withScratch(backend, 4 * numRows, (factors) => {
+    crossEntropyFactors(
       vocabSize,
       ints(backend, labels),
-      floats(backend, logSums),
       floats(backend, dy),
-      floatsAt(backend, shifts, numRows),
       floatsAt(backend, factors, numRows),
     );
     assembly(backend).scaledExponentials(
       numRows,
       vocabSize,
       address(backend, logits),
-      shifts,
+      address(backend, logSums),
       factors,
       address(backend, out),
     );
