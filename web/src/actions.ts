@@ -54,8 +54,12 @@ export async function begin() {
   }
   const {id: textId, name: textName, text: given} = text.value;
   const run: Omit<Run, 'number'> = {
-    ...{id: newId(), settings: settings.value, textId, textName},
-    ...{state: 'paused', step: 0},
+    id: newId(),
+    settings: settings.value,
+    textId,
+    textName,
+    state: 'paused',
+    step: 0,
   };
   await whileNoneTrains(run.id, async () => {
     await showStoredRuns();
@@ -98,7 +102,9 @@ async function trainAlone(view: RunView, backendName: BackendName) {
       }
       const run: Run = {
         ...stored.run,
-        ...{state: 'training', backend: backendName, problem: undefined},
+        state: 'training',
+        backend: backendName,
+        problem: undefined,
       };
       await attempt(() => saveRun(run));
       // As another tab may have left it; only now, since what is shown as training can be paused.

@@ -124,7 +124,7 @@ const CHOICES: Record<Exclude<keyof Settings, NumberField>, readonly unknown[]> 
 
 /** Whether the page has their model and their size, which another version may have called otherwise. */
 export function isKnown({model, size}: Settings): boolean {
-  return model in MODELS && size in SIZES;
+  return CHOICES.model.includes(model) && CHOICES.size.includes(size);
 }
 
 /** The settings of an earlier visit, with the defaults for what can no longer be chosen. */
