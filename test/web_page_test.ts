@@ -38,10 +38,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
       visit = await site.visit({patience: PATIENCE_ON_GPU});
       const {page} = visit;
       await visit.choose({steps, backend: name});
-      await visit.press('Train');
-      await visit.waitForStep(pauseAt);
-      await visit.press('Pause');
-      await visit.waitForState('Paused');
+      await visit.trainUntil(pauseAt);
       const paused = await visit.step();
       expect(paused).toBeLessThan(steps);
       expect(await visit.write('The whale')).not.toBe('');
@@ -86,8 +83,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await page.getByRole('img', {name: /^Loss by run: Run 1 \d[^,]*$/}).waitFor();
     await page.getByLabel('Draw Run 1').uncheck();
     await page.getByText('No run is drawn.').waitFor();
-    page.on('dialog', (dialog) => void dialog.accept());
-    await visit.press('Delete Run 2');
+    await visit.deleteRun('Run 2');
     const table = page.getByRole('region', {name: 'Table of the runs'});
     expect(await table.evaluate((element) => element === document.activeElement)).toBe(true);
     await visit.press('Run 1');
@@ -319,8 +315,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await other.notice('Another tab trains this run.').waitFor();
     await other.waitForState('Paused');
     await other.press('Dismiss');
-    other.page.on('dialog', (dialog) => void dialog.accept());
-    await other.press('Delete Run 1');
+    await other.deleteRun('Run 1');
     await other.notice('Another tab trains this run.').waitFor();
     // It has a number of its own, of which this tab does not know.
     await other.choose(quick);
@@ -347,13 +342,9 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     visit = await site.visit();
     const {page} = visit;
     await visit.choose({...quick, steps: 5000});
-    await visit.press('Train');
-    await visit.waitForStep(1);
-    await visit.press('Pause');
-    await visit.waitForState('Paused');
+    await visit.trainUntil(1);
     const other = await site.anotherTab(visit);
-    other.page.on('dialog', (dialog) => void dialog.accept());
-    await other.press('Delete Run 1');
+    await other.deleteRun('Run 1');
     await other.page.getByText('Many small experts').waitFor();
     await visit.press('Resume');
     await visit.notice('Run 1 was deleted.').waitFor();
@@ -390,18 +381,13 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
 
   test('shows the runs that it knows beside those of another version', async () => {
     const {page} = await train();
-    await page.evaluate(`new Promise((resolve) => {
-      const opening = indexedDB.open('tfjs-megablocks', 1);
-      opening.onsuccess = () => {
-        const transaction = opening.result.transaction('runs', 'readwrite');
-        const runs = transaction.objectStore('runs');
-        runs.getAll().onsuccess = ({target: {result: [run]}}) => {
-          runs.add({...run, id: 'a', number: 2, settings: {...run.settings, size: 'huge'}});
-          runs.add({...run, id: 'b', number: 3, settings: {...run.settings, model: 'sparse'}});
-        };
-        transaction.oncomplete = resolve;
-      };
-    })`);
+    await visit.changeStored(
+      'runs',
+      `store.getAll().onsuccess = ({target: {result: [run]}}) => {
+         store.add({...run, id: 'a', number: 2, settings: {...run.settings, size: 'huge'}});
+         store.add({...run, id: 'b', number: 3, settings: {...run.settings, model: 'sparse'}});
+       };`,
+    );
     await page.reload();
     await visit.waitForState('Finished');
     expect(await page.locator('.runs tbody tr').count()).toBe(1);
@@ -433,8 +419,7 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     await visit.train();
     await visit.waitForState('Finished');
     const other = await site.anotherTab(visit);
-    other.page.on('dialog', (dialog) => void dialog.accept());
-    await other.press('Delete Run 1');
+    await other.deleteRun('Run 1');
     await other.page.getByText('Many small experts').waitFor();
     await visit.press('Train');
     await page.locator('.runs tbody tr').nth(1).waitFor();
@@ -580,25 +565,16 @@ describeInChromium(`the page${found.missing == null ? '' : ` (${found.missing})`
     visit = await site.visit();
     const {page} = visit;
     await visit.choose({...quick, steps: 5000});
-    await visit.press('Train');
-    await visit.waitForStep(50);
-    await visit.press('Pause');
-    await visit.waitForState('Paused');
-    await page.evaluate(`new Promise((resolve) => {
-      const opening = indexedDB.open('tfjs-megablocks', 1);
-      opening.onsuccess = () => {
-        const transaction = opening.result.transaction('files', 'readwrite');
-        const cursors = transaction.objectStore('files').openCursor();
-        cursors.onsuccess = () => {
-          const cursor = cursors.result;
-          if (cursor?.key[1].startsWith('checkpoint')) {
-            cursor.update(cursor.value.fill(7));
-          }
-          cursor?.continue();
-        };
-        transaction.oncomplete = resolve;
-      };
-    })`);
+    await visit.trainUntil(50);
+    await visit.changeStored(
+      'files',
+      `store.openCursor().onsuccess = ({target: {result: cursor}}) => {
+         if (cursor?.key[1].startsWith('checkpoint')) {
+           cursor.update(cursor.value.fill(7));
+         }
+         cursor?.continue();
+       };`,
+    );
     await page.reload();
     await visit.waitForState('Paused');
     const written = page.locator('.written[aria-busy=false]');

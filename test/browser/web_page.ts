@@ -165,6 +165,33 @@ export class Visit {
     await title.filter({hasNotText: before}).waitFor();
   }
 
+  /** Begins a run, and pauses it when it has made so many steps. */
+  async trainUntil(step: number) {
+    await this.press('Train');
+    await this.waitForStep(step);
+    await this.press('Pause');
+    await this.waitForState('Paused');
+  }
+
+  /** Deletes a run, and confirms it. */
+  async deleteRun(name: string) {
+    this.page.once('dialog', (dialog) => void dialog.accept());
+    await this.press(`Delete ${name}`);
+  }
+
+  /** Runs a script that changes a `store` of what the page keeps. */
+  changeStored(name: 'runs' | 'files', script: string) {
+    return this.page.evaluate(`new Promise((resolve) => {
+      const opening = indexedDB.open('tfjs-megablocks', 1);
+      opening.onsuccess = () => {
+        const transaction = opening.result.transaction('${name}', 'readwrite');
+        const store = transaction.objectStore('${name}');
+        ${script}
+        transaction.oncomplete = resolve;
+      };
+    })`);
+  }
+
   /** Waits until the selected run is so, and fails where it stops with a problem instead. */
   async waitForState(state: string) {
     const {page} = this;
