@@ -330,6 +330,7 @@ describeEachBackend(
       expect(() => sort(x)).toThrow(`MegaBlocksSort: ${message}`);
       expect(() => tf.matMul(matrix(20, 20, 1), matrix(20, 20, 2))).toThrow(`webgl: ${message}`);
       const {renderer, maxTextureSize} = await setupWebGL();
+      expect(renderer).toMatch(/^ANGLE \(.+\)$/);
       expect(renderer).toBe(first.renderer);
       expect(maxTextureSize).toBeGreaterThanOrEqual(2048);
       const [sorted] = sort(tf.tensor1d([3, 1, 2], 'int32'));
